@@ -1,0 +1,35 @@
+# domaind_library(NAME [SOURCES file...] [DEPS target...])
+#   The static library of one folder; DEPS are the folders its arrows allow,
+#   and third-party targets.
+function(domaind_library name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+    add_library(${name} STATIC ${arg_SOURCES})
+    target_link_libraries(${name} PUBLIC domaind_flags ${arg_DEPS})
+endfunction()
+
+# domaind_program(NAME [SOURCES file...] [DEPS target...])
+function(domaind_program name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE domaind_flags ${arg_DEPS})
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
+
+# domaind_test(NAME [SOURCES file...] [DEPS target...] [TIMEOUT seconds])
+#   A unit test: tests/unit/test_NAME.c, a Check program that links only DEPS.
+function(domaind_test name)
+    cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    add_executable(test_${name} ${CMAKE_SOURCE_DIR}/tests/unit/test_${name}.c ${arg_SOURCES})
+    set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_link_libraries(test_${name} PRIVATE domaind_flags testlib ${arg_DEPS} PkgConfig::CHECK)
+    add_test(NAME unit.${name} COMMAND test_${name})
+    # Check's own timeouts exist only in fork mode; ctest's is the backstop.
+    set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${arg_TIMEOUT})
+    if(DOMAIND_SANITIZE)
+        set_tests_properties(unit.${name} PROPERTIES ENVIRONMENT
+            "CK_FORK=no;ASAN_OPTIONS=detect_stack_use_after_return=0:handle_segv=0;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/conf/build/tsan.supp:history_size=4;UBSAN_OPTIONS=print_stacktrace=1")
+    endif()
+endfunction()

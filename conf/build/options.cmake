@@ -1,0 +1,35 @@
+# What a build may choose, and the flags every target gets.
+option(BUILD_TESTING "Build the tests" ON)
+option(DOMAIND_WERROR "Treat warnings as errors" OFF)
+option(DOMAIND_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+set(DOMAIND_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined | thread | empty")
+set(CO_SWITCH fast CACHE STRING "How tasks switch: fast | setjmp | ucontext (coro/switch.h)")
+set_property(CACHE CO_SWITCH PROPERTY STRINGS fast setjmp ucontext)
+
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+add_library(domaind_flags INTERFACE)
+target_include_directories(domaind_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+target_compile_definitions(domaind_flags INTERFACE _GNU_SOURCE DOMAIND_VERSION="${PROJECT_VERSION}")
+target_compile_options(domaind_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+        -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wformat=2>
+    # Frame pointers: backtraces of parked tasks are walked from saved registers.
+    -fno-omit-frame-pointer
+    # A task's stack ends in a guard; probing makes large frames hit it (CVE-2017-1000364).
+    $<$<COMPILE_LANGUAGE:C>:-fstack-clash-protection>)
+if(DOMAIND_WERROR)
+    target_compile_options(domaind_flags INTERFACE -Werror)
+endif()
+if(DOMAIND_SANITIZE)
+    target_compile_options(domaind_flags INTERFACE -fsanitize=${DOMAIND_SANITIZE} -fno-sanitize-recover=all)
+    target_link_options(domaind_flags INTERFACE -fsanitize=${DOMAIND_SANITIZE})
+endif()
+if(DOMAIND_FUZZ)
+    target_compile_options(domaind_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,2 @@
+domaind_test(buf DEPS base)
+domaind_test(units DEPS base)
