@@ -1,0 +1,121 @@
+"""A domaind under test: started on a port of its own, ended for certain.
+
+    with Domaind("coroutine") as server:
+        status, headers, body = server.get("/livez")
+
+The program is the one of the build that runs the test (DOMAIND_BIN, set by
+ctest; build/dev/bin otherwise).  Leaving the block asks it to stop (TERM),
+fails when it does not within the drain time, and keeps its stderr for the
+failure message.
+"""
+
+import http.client
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("DOMAIND_BIN", ROOT / "build" / "dev" / "bin"))
+MODES = ("coroutine", "thread", "prefork")
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+def shared_data(*parts):
+    """A file of the larger test data beside the project, or None when it is not there."""
+    base = pathlib.Path(os.environ.get("DOMAIND_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    path = base.joinpath(*parts)
+    if path.exists():
+        return path
+    print(f"not here: {path}; ran the project's own small cases only", flush=True)
+    return None
+
+
+class Domaind:
+    """One running server; `port`, `pid`, `stderr` (text so far), `returncode` after stop."""
+
+    def __init__(self, mode="coroutine", *flags, env=None):
+        self.mode = mode
+        self.flags = list(flags)
+        self.env = env
+        self.process = None
+        self.returncode = None
+
+    # ---- life ----
+
+    def __enter__(self):
+        self._log = tempfile.TemporaryFile()
+        listen = [] if any(f.startswith("--listen") for f in self.flags) else ["--listen=127.0.0.1:0"]
+        self.process = subprocess.Popen(
+            [BIN / "domaind", f"--mode={self.mode}", *listen, *self.flags],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, **(self.env or {})},
+        )
+        self.pid = self.process.pid
+        deadline = time.monotonic() + START_SECONDS
+        while "domaind: ready" not in self.stderr:
+            if self.process.poll() is not None:
+                raise AssertionError(f"domaind ended at once ({self.process.returncode}):\n{self.stderr}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"domaind was not ready in {START_SECONDS} s:\n{self.stderr}")
+            time.sleep(0.01)
+        found = re.search(r"listening on \S*:(\d+)", self.stderr)
+        self.port = int(found.group(1)) if found else None
+        return self
+
+    def __exit__(self, exc_type, exc, traceback):
+        code = self.stop()
+        if exc_type is None and code != 0:
+            raise AssertionError(f"domaind ended with {code}:\n{self.stderr}")
+        if exc_type is not None:
+            print(f"domaind ({self.mode}) said:\n{self.stderr}", flush=True)
+
+    def stop(self):
+        """TERM, wait; the exit code.  Killed (and an AssertionError) when it hangs."""
+        if self.returncode is not None:
+            return self.returncode
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.returncode = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"domaind ignored TERM for {STOP_SECONDS} s:\n{self.stderr}") from None
+        return self.returncode
+
+    def kill(self):
+        self.process.kill()
+        self.returncode = self.process.wait()
+
+    @property
+    def stderr(self):
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    # ---- requests ----
+
+    def request(self, method, target, body=None, headers=None, timeout=20):
+        """One request on a fresh connection: (status, headers, body)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, target, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def get(self, target, **kwargs):
+        return self.request("GET", target, **kwargs)
+
+
+def run(program, *args, timeout=60, **kwargs):
+    """Run one of the project's programs to its end: a CompletedProcess with text output."""
+    return subprocess.run(
+        [BIN / program, *args], capture_output=True, text=True, timeout=timeout, check=False, **kwargs
+    )
