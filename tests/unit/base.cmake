@@ -1,2 +1,3 @@
 domaind_test(buf DEPS base)
+domaind_test(hist DEPS base)
 domaind_test(units DEPS base)
