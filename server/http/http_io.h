@@ -4,7 +4,7 @@
  * implementations of this table (server/io): io_coro.c parks the task,
  * io_block.c blocks the thread.
  *
- *   deadline  absolute ns, monotonic
+ *   deadline  absolute ns, monotonic (the clock of now_ns)
  *   returns   >= 0, or -errno; -ETIMEDOUT deadline, -ECANCELED the server is
  *             stopping hard, -ECONNRESET / -EPIPE the peer went away */
 #pragma once
@@ -21,6 +21,10 @@ struct http_io_ops {
     ssize_t (*read)(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns);
     /* Write everything; iov is used up (its entries change). */
     ssize_t (*writev)(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns);
+    /* Send FIN; reading goes on (lingering close). */
+    int (*shut_write)(struct http_io *io);
+    /* The monotonic clock, as fresh as deadlines need: may be cached per loop turn. */
+    int64_t (*now_ns)(struct http_io *io);
 };
 
 struct http_io {

@@ -2,27 +2,76 @@
  *
  * main.c builds one struct http_app: the routes, the limits, and the hooks by
  * which the layers above (metrics, admin check, drain) look in without http
- * knowing them. */
+ * knowing them.  It is shared, read-only while sessions run, but for
+ * `draining`, which a signal or another thread may set. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
-struct http_request;
-struct http_response;
+#include "server/http/limits.h"
+#include "server/http/request.h"
+#include "server/http/response.h"
 
 /* Answer one request; called in the mode's blocking style (may park or block). */
 typedef void http_handler(struct http_request *req, struct http_response *res);
 
 enum http_route_flag {
-    HTTP_ROUTE_ADMIN = 1, /* answers only whom app->admits lets in (403 otherwise) */
+    HTTP_ROUTE_ADMIN = 1,  /* answers only whom hooks.admits lets in (403 otherwise) */
+    HTTP_ROUTE_STREAM = 2, /* reads its body as it comes: body_max_bytes does not apply */
+    HTTP_ROUTE_GZIP = 4,   /* a report: compressed when the client asks for it */
+    HTTP_ROUTE_QUIET = 8,  /* not in the access log (probes) */
 };
 
 struct http_route {
-    const char *path;    /* exact match */
-    const char *methods; /* "GET, HEAD": also the Allow header */
+    const char
+        *path; /* exact match; a trailing slash star ("/debug/" then "*") matches what follows */
+    const char *methods; /* "GET, HEAD, POST": becomes the Allow header; OPTIONS is added */
     http_handler *handler;
     unsigned flags; /* set of enum http_route_flag */
 };
+
+/* One answered request, as told to hooks.on_request.  Borrowed for the call. */
+struct http_record {
+    const struct http_request *request; /* its fields may be empty when the head was refused */
+    const struct http_route *route;     /* NULL: none matched, or refused before routing */
+    int status;
+    int64_t duration_ns; /* from the head complete to the answer in the output buffer */
+    uint64_t bytes_in;   /* head and body, as on the wire */
+    uint64_t bytes_out;
+};
+
+struct http_hooks {
+    void *arg; /* handed to each */
+    /* After every answer; on the hot path: no lock, no system call. */
+    void (*on_request)(void *arg, const struct http_record *record);
+    void (*on_open)(void *arg);
+    void (*on_close)(void *arg, enum http_close_reason why);
+    /* May this request use an admin route?  false: 403.  NULL: nobody. */
+    bool (*admits)(void *arg, const struct http_request *req);
+};
+
+struct http_app {
+    const struct http_route *routes;
+    size_t route_count;
+    struct http_limits limits;
+    struct http_hooks hooks;
+    const char *server_name; /* Server header; NULL: none */
+    const char *cors_origin; /* Access-Control-Allow-Origin: "*" or one origin; NULL: off */
+    struct http_address_table *addresses; /* shared; NULL: no limits (address.h) */
+    const struct http_proxies *proxies;   /* whom we believe about addresses; NULL: nobody */
+    void *user;                           /* what handlers need: http_request.app->user */
+    atomic_bool draining;                 /* answer what comes with Connection: close */
+};
+
+/* Routes whose table is wrong (no handler, bad methods) are our bug: found at start.
+ * 0 or -EINVAL. */
+MUST_USE int http_app_check(const struct http_app *app);
+
+struct http_route_match {
+    const struct http_route *route; /* NULL: 404 */
+    bool is_allowed;                /* false with a route: 405 */
+};
+struct http_route_match http_route_find(const struct http_app *app, const struct http_request *req);
