@@ -2,7 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent_core>=2.1)
-pkg_check_modules(LIBCURL REQUIRED IMPORTED_TARGET libcurl>=7.80)
+pkg_check_modules(LIBCURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
 pkg_check_modules(LIBPSL REQUIRED IMPORTED_TARGET libpsl)
 find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)
 find_path(HTTP_PARSER_INCLUDE_DIR http_parser.h REQUIRED)

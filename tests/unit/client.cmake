@@ -1,0 +1,2 @@
+domaind_test(errors DEPS client)
+domaind_test(request DEPS client)

@@ -1,0 +1,146 @@
+#include "client/transfer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/errors.h"
+#include "coro/base/clock.h"
+#include "coro/base/err.h"
+
+/* A handle's buffer: 16 KiB is libcurl's own default; the transfers here are small. */
+#define RECEIVE_BUFFER_BYTES 16384L
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct cl_transfer *t = arg;
+    size_t n = size * count;
+    struct cl_reply *reply = t->reply;
+    reply->body_bytes += n;
+    if ((t->req->flags & CL_DISCARD_BODY) != 0) {
+        if (reply->body_bytes <= t->req->body_max_bytes)
+            return n;
+        t->body_err = -EMSGSIZE;
+        return 0;
+    }
+    reply->body.max_bytes = t->req->body_max_bytes;
+    t->body_err = buf_append(&reply->body, bytes, n);
+    return t->body_err < 0 ? 0 : n;
+}
+
+int cl_transfer_init(struct cl_transfer *t)
+{
+    *t = (struct cl_transfer){.easy = curl_easy_init()};
+    return t->easy != NULL ? 0 : -ENOMEM;
+}
+
+void cl_transfer_fini(struct cl_transfer *t)
+{
+    if (t->easy != NULL)
+        curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+}
+
+static long ms_of(int64_t span_ns)
+{
+    return (long)((span_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* Every option that can fail for want of memory, or by a libcurl built without it. */
+static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
+{
+    CURL *easy = t->easy;
+    CURLcode rc = CURLE_OK;
+#define SET(option, value)                                                                         \
+    do {                                                                                           \
+        if (rc == CURLE_OK)                                                                        \
+            rc = curl_easy_setopt(easy, CURLOPT_##option, value);                                  \
+    } while (0)
+    SET(ERRORBUFFER, t->curl_text);
+    SET(PRIVATE, t);
+    SET(WRITEFUNCTION, on_body);
+    SET(WRITEDATA, t);
+    SET(URL, req->url);
+    SET(USERAGENT, "domainc/" DOMAIND_VERSION);
+    SET(BUFFERSIZE, RECEIVE_BUFFER_BYTES);
+    /* signals belong to the program, not to the resolver's timeout */
+    SET(NOSIGNAL, 1L);
+    SET(PROTOCOLS_STR, "http,https");
+    SET(REDIR_PROTOCOLS_STR, "http,https");
+    SET(FOLLOWLOCATION, req->redirects_max > 0 ? 1L : 0L);
+    SET(MAXREDIRS, (long)req->redirects_max);
+    SET(CONNECTTIMEOUT_MS, ms_of(req->connect_timeout_ns));
+    SET(TIMEOUT_MS, ms_of(req->timeout_ns));
+    SET(PROXY, (req->flags & CL_NO_PROXY) != 0 ? "" : NULL);
+    SET(UNIX_SOCKET_PATH, req->unix_path);
+#undef SET
+    return rc;
+}
+
+int cl_transfer_begin(struct cl_transfer *t, const struct cl_request *req, struct cl_reply *reply)
+{
+    t->req = req;
+    t->reply = reply;
+    t->body_err = 0;
+    t->curl_text[0] = '\0';
+    buf_clear(&reply->body);
+    reply->status = 0;
+    reply->body_bytes = 0;
+    reply->elapsed_ns = 0;
+    reply->retry_after_s = 0;
+    reply->redirects = 0;
+    reply->why[0] = '\0';
+    /* reset keeps the connections, the DNS cache and the TLS sessions */
+    curl_easy_reset(t->easy);
+    CURLcode rc = set_options(t, req);
+    if (rc == CURLE_OK)
+        return 0;
+    snprintf(reply->why, sizeof reply->why, "%s", cl_error_text(rc));
+    return cl_error_from_easy(rc);
+}
+
+/* libcurl says "could not connect" for every errno of connect(2): give the errno. */
+static int connect_errno(CURL *easy)
+{
+    long os_errno = 0;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+    return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
+}
+
+static int failure(struct cl_transfer *t, CURLcode result)
+{
+    struct cl_reply *reply = t->reply;
+    int rv = cl_error_from_easy(result);
+    const char *text = cl_error_text(result);
+    if (t->body_err < 0) {
+        rv = t->body_err;
+        text = rv == -EMSGSIZE ? "the reply is larger than allowed" : err_text(rv);
+    } else if (result == CURLE_COULDNT_CONNECT) {
+        rv = connect_errno(t->easy);
+        text = err_text(rv);
+    } else if (result == CURLE_OPERATION_TIMEDOUT && reply->status == 0) {
+        text = "timed out before a reply came";
+    } else if (rv == -EIO && t->curl_text[0] != '\0') {
+        text = t->curl_text;
+    }
+    snprintf(reply->why, sizeof reply->why, "%s", text);
+    return rv;
+}
+
+int cl_transfer_end(struct cl_transfer *t, CURLcode result)
+{
+    struct cl_reply *reply = t->reply;
+    long status = 0;
+    long redirects = 0;
+    curl_off_t total_us = 0;
+    curl_off_t retry_after_s = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
+    curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    reply->status = (int)status;
+    reply->redirects = (int)redirects;
+    reply->elapsed_ns = total_us * NS_PER_US;
+    reply->retry_after_s = retry_after_s;
+    return result == CURLE_OK ? 0 : failure(t, result);
+}

@@ -1,0 +1,134 @@
+/* Requests: how a query value is encoded, what a failed fetch reports. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "coro/base/clock.h"
+#include "suite.h"
+
+static const struct {
+    const char *value;
+    size_t len;
+    const char *encoded;
+} values[] = {
+    {"", 0, ""},
+    {"https://www.google.com/search?q=x&aq=f", 38, "https://www.google.com/search?q=x%26aq=f"},
+    {"a b", 3, "a%20b"},
+    {"a+b", 3, "a%2Bb"},
+    {"100%", 4, "100%25"},
+    {"x#y", 3, "x%23y"},
+    {"a;b'c\"d", 7, "a%3Bb%27c%22d"},
+    {"b\xc3\xbc"
+     "cher",
+     7, "b%C3%BCcher"},
+    {"nul\0nul", 7, "nul%00nul"},
+    {"\x7f\xff\t", 3, "%7F%FF%09"},
+    {"[::1]", 5, "%5B::1%5D"},
+};
+
+START_TEST(query_values_encode)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    ck_assert_int_eq(cl_encode_query(&b, values[_i].value, values[_i].len), 0);
+    ck_assert_uint_eq(b.len, strlen(values[_i].encoded));
+    ck_assert_int_eq(b.len == 0 || memcmp(b.data, values[_i].encoded, b.len) == 0, 1);
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(encoding_respects_the_cap)
+{
+    struct buf b;
+    buf_init(&b, 4);
+    ck_assert_int_eq(cl_encode_query(&b, "abc%", 4), -EMSGSIZE);
+    buf_fini(&b);
+}
+END_TEST
+
+/* A loopback port that nothing listens on, because it is bound and not listening. */
+static int bound_port(int *ret_fd)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof addr;
+    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(*ret_fd, 0);
+    ck_assert_int_eq(bind(*ret_fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    ck_assert_int_eq(getsockname(*ret_fd, (struct sockaddr *)&addr, &len), 0);
+    return ntohs(addr.sin_port);
+}
+
+static int get(const char *url, int64_t timeout_ns, struct cl_reply *reply)
+{
+    struct cl_blocking *client;
+    ck_assert_int_eq(cl_blocking_new(&client), 0);
+    const struct cl_request req = {.url = url,
+                                   .connect_timeout_ns = timeout_ns,
+                                   .timeout_ns = timeout_ns,
+                                   .body_max_bytes = 4096,
+                                   .flags = CL_NO_PROXY};
+    int rv = cl_blocking_get(client, &req, reply);
+    cl_blocking_free(client);
+    return rv;
+}
+
+START_TEST(a_refused_connection_is_called_that)
+{
+    int fd;
+    char url[64];
+    struct cl_reply reply;
+    cl_reply_init(&reply);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", bound_port(&fd));
+    ck_assert_int_eq(get(url, NS_PER_S, &reply), -ECONNREFUSED);
+    ck_assert_str_eq(reply.why, "Connection refused");
+    ck_assert_int_eq(reply.status, 0);
+    cl_reply_fini(&reply);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_silent_server_is_a_timeout)
+{
+    int fd;
+    char url[64];
+    struct cl_reply reply;
+    cl_reply_init(&reply);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", bound_port(&fd));
+    /* listens and never accepts: the handshake succeeds, no byte ever comes */
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(get(url, 50 * NS_PER_MS, &reply), -ETIMEDOUT);
+    ck_assert_str_eq(reply.why, "timed out before a reply came");
+    cl_reply_fini(&reply);
+    close(fd);
+}
+END_TEST
+
+static const struct {
+    const char *url;
+    int rv;
+} bad_urls[] = {
+    {"file:///etc/passwd", -EPROTONOSUPPORT},
+    {"gopher://127.0.0.1/", -EPROTONOSUPPORT},
+    {"http://", -EINVAL},
+    {"http://a b/", -EINVAL},
+    {"http://127.0.0.1:99999/", -EINVAL},
+};
+
+START_TEST(bad_urls_are_refused_before_any_connection)
+{
+    struct cl_reply reply;
+    cl_reply_init(&reply);
+    ck_assert_int_eq(get(bad_urls[_i].url, NS_PER_S, &reply), bad_urls[_i].rv);
+    ck_assert_uint_gt(strlen(reply.why), 0);
+    cl_reply_fini(&reply);
+}
+END_TEST
+
+SUITE_MAIN("request", SUITE_LOOP(query_values_encode, values),
+           SUITE_TEST(encoding_respects_the_cap), SUITE_TEST(a_refused_connection_is_called_that),
+           SUITE_TEST(a_silent_server_is_a_timeout),
+           SUITE_LOOP(bad_urls_are_refused_before_any_connection, bad_urls))
