@@ -2,11 +2,10 @@
  * the table, and --help printed from it. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/config/config.h"
+#include "server/config/internal.h"
 
 /* Options that are not parameters, numbered after them. */
 enum { OPTION_HELP = CFG_COUNT, OPTION_VERSION, OPTION_COUNT };
@@ -33,29 +32,19 @@ static void fill_options(struct option options[OPTION_COUNT + 1])
     options[OPTION_COUNT] = (struct option){0};
 }
 
-static int fail(struct cfg_error *error, const char *format, ...) PRINTF_LIKE(2, 3);
-static int fail(struct cfg_error *error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return -EINVAL;
-}
-
 /* getopt refused argv[at]: an unknown long flag, or an unknown letter. */
 static int fail_unknown(struct cfg_error *error, const char *word, int letter)
 {
     if (letter > 0 && letter < OPTION_BASE && strncmp(word, "--", 2) != 0)
-        return fail(error, "unknown flag -%c; domaind --help lists the flags", letter);
+        return cfg_fail(error, "unknown flag -%c; domaind --help lists the flags", letter);
     if (letter >= OPTION_BASE)
-        return fail(error, "%.*s takes no value", (int)strcspn(word, "="), word);
+        return cfg_fail(error, "%.*s takes no value", (int)strcspn(word, "="), word);
     const char *name = word + 2;
     size_t len = strcspn(name, "=");
     const char *nearest = cfg_nearest(name, len);
     if (nearest != NULL)
-        return fail(error, "unknown flag --%.*s; did you mean --%s?", (int)len, name, nearest);
-    return fail(error, "unknown flag --%.*s; domaind --help lists the flags", (int)len, name);
+        return cfg_fail(error, "unknown flag --%.*s; did you mean --%s?", (int)len, name, nearest);
+    return cfg_fail(error, "unknown flag --%.*s; domaind --help lists the flags", (int)len, name);
 }
 
 static void take(struct cfg_args *args, int option, const char *text)
@@ -87,7 +76,7 @@ int cfg_args_parse(struct cfg_args *args, int argc, char **argv, struct cfg_erro
         if (got == -1)
             break;
         if (got == ':')
-            return fail(error, "%s needs a value", argv[at]);
+            return cfg_fail(error, "%s needs a value", argv[at]);
         if (got == '?')
             return fail_unknown(error, argv[at], optopt);
         if (got == 'h' || got == 'V')
@@ -95,8 +84,8 @@ int cfg_args_parse(struct cfg_args *args, int argc, char **argv, struct cfg_erro
         take(args, got - OPTION_BASE, optarg);
     }
     if (optind < argc)
-        return fail(error, "unexpected argument '%s'; parameters are flags: --name=value",
-                    argv[optind]);
+        return cfg_fail(error, "unexpected argument '%s'; parameters are flags: --name=value",
+                        argv[optind]);
     return 0;
 }
 
@@ -113,7 +102,8 @@ int cfg_args_apply(const struct cfg_args *args, struct config *cfg, struct cfg_e
         struct cfg_error why;
         int rv = cfg_set(cfg, a->id, a->text, (struct cfg_origin){.source = CFG_FROM_FLAG}, &why);
         if (rv == -EINVAL)
-            return fail(error, "--%s=%.100s: %.300s", cfg_params[a->id].name, a->text, why.text);
+            return cfg_fail(error, "--%s=%.100s: %.300s", cfg_params[a->id].name, a->text,
+                            why.text);
         if (rv < 0)
             return rv;
     }

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coro/base/units.h"
+#include "server/config/internal.h"
 
 #define LIVE    true
 #define RESTART false
@@ -82,7 +84,8 @@ static unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t
 const char *cfg_nearest(const char *name, size_t len)
 {
     const char *best = NULL;
-    unsigned best_distance = len / 3 + 2; /* farther than this is not a slip of the hand */
+    unsigned best_distance =
+        (unsigned)len / 3 + 2; /* farther than this is not a slip of the hand */
     for (int id = 0; id < CFG_COUNT; id++) {
         const char *candidate = cfg_params[id].name;
         unsigned distance = edit_distance(name, len, candidate, strlen(candidate));
@@ -101,8 +104,7 @@ static void *field_of(const struct config *cfg, enum cfg_id id)
     return (char *)(uintptr_t)cfg + cfg_params[id].offset;
 }
 
-static int fail(struct cfg_error *error, const char *format, ...) PRINTF_LIKE(2, 3);
-static int fail(struct cfg_error *error, const char *format, ...)
+int cfg_fail(struct cfg_error *error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -170,7 +172,7 @@ static int set_number(struct config *cfg, enum cfg_id id, const char *text, stru
         char min[UNITS_TEXT_BYTES], max[UNITS_TEXT_BYTES];
         format_number(param->type, param->min, min, sizeof min);
         format_number(param->type, param->max, max, sizeof max);
-        return fail(error, "expected %s from %s to %s", kind[param->type], min, max);
+        return cfg_fail(error, "expected %s from %s to %s", kind[param->type], min, max);
     }
     memcpy(field_of(cfg, id), &value, sizeof value);
     return 0;
@@ -185,14 +187,14 @@ static int set_bool(struct config *cfg, enum cfg_id id, const char *text, struct
         *(bool *)field_of(cfg, id) = i % 2 == 1;
         return 0;
     }
-    return fail(error, "expected on or off");
+    return cfg_fail(error, "expected on or off");
 }
 
 static int set_enum(struct config *cfg, enum cfg_id id, const char *text, struct cfg_error *error)
 {
     int index = choice_index(cfg_params[id].value, text);
     if (index < 0)
-        return fail(error, "expected one of %s", cfg_params[id].value);
+        return cfg_fail(error, "expected one of %s", cfg_params[id].value);
     *(int *)field_of(cfg, id) = index;
     return 0;
 }
@@ -204,8 +206,8 @@ static int set_text(struct config *cfg, enum cfg_id id, const char *text, struct
     char **field = field_of(cfg, id);
     size_t len = strlen(text);
     if ((int64_t)len < param->min || (int64_t)len > param->max)
-        return len == 0 ? fail(error, "expected a value")
-                        : fail(error, "expected at most %" PRId64 " characters", param->max);
+        return len == 0 ? cfg_fail(error, "expected a value")
+                        : cfg_fail(error, "expected at most %" PRId64 " characters", param->max);
     bool grows = param->type == CFG_LIST && *field != NULL && **field != '\0' &&
                  origin.source != CFG_FROM_DEFAULT && cfg->origin[id].source == origin.source;
     char *value;
@@ -318,9 +320,9 @@ void cfg_fini(struct config *cfg)
 int cfg_validate(const struct config *cfg, struct cfg_error *error)
 {
     if (cfg->min_spare > cfg->max_spare)
-        return fail(error,
-                    "min-spare (%" PRId64 ") is above max-spare (%" PRId64
-                    "): processes would be started and ended in turn",
-                    cfg->min_spare, cfg->max_spare);
+        return cfg_fail(error,
+                        "min-spare (%" PRId64 ") is above max-spare (%" PRId64
+                        "): processes would be started and ended in turn",
+                        cfg->min_spare, cfg->max_spare);
     return 0;
 }

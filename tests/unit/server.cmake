@@ -1,0 +1,2 @@
+domaind_test(config DEPS config)
+domaind_test(metrics DEPS metrics)
