@@ -80,8 +80,11 @@ CO_FN int co_yield (void);
 CO_FN int co_sleep_until(int64_t deadline_ns);
 CO_FN int co_sleep(int64_t span_ns);
 
-/* The loop's cached clock: read once per turn and when a deadline is armed. */
+/* The loop's cached clock, as old as the running turn (microseconds, unless a
+ * task computes at length).  Outside a loop: the clock. */
 int64_t co_now(void);
+/* A deadline span_ns from now, by a clock read for it (which co_now sees too). */
+int64_t co_after(int64_t span_ns);
 
 /* ---- between threads ---- */
 

@@ -49,6 +49,12 @@ int co_close(int fd);
  * ends first, fn(arg, -ECANCELED).  The task is detached.  Bytes that arrived
  * before the call count: nothing is lost.  0, or -errno (fn will not run). */
 typedef int co_parked_fn(void *arg, int why);
-MUST_USE int co_park_fd(int fd, int64_t deadline_ns, co_parked_fn *fn, void *arg);
+#define co_park_fd(fd, deadline_ns, fn, arg)                                                       \
+    __extension__({                                                                                \
+        static struct co_site co_site_here = {__FILE__, __func__, __LINE__};                       \
+        co_park_fd_at(&co_site_here, fd, deadline_ns, fn, arg);                                    \
+    })
+MUST_USE int co_park_fd_at(struct co_site *site, int fd, int64_t deadline_ns, co_parked_fn *fn,
+                           void *arg);
 /* Take it back: true when fn will not be called any more. */
 bool co_unpark_fd(int fd);

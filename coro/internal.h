@@ -1,0 +1,166 @@
+/* coro/internal.h - the structures that the parts of the runtime share, and
+ * the two calls on which every wait is built: park and wake.
+ *
+ * A task is in exactly one state; only these moves exist:
+ *
+ *     FREE --spawn--> READY --switch--> RUNNING --park--> PARKED
+ *       ^               ^                 |  |               |
+ *       |               +------yield------+  +--end--> DEAD  |
+ *       |               +---------------wake-----------------+
+ *       +--- join, or at once when detached --- DEAD
+ *
+ * A wait ends by whatever wakes the task first (its object, its deadline, a
+ * cancel); later wakes of a task that is not parked are no-ops.  A task that
+ * put itself on a list of waiters takes itself off when it is back: nobody
+ * frees or unlinks a parked task. */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coro/base/list.h"
+#include "coro/coro.h"
+#include "coro/reactor.h"
+#include "coro/stack.h"
+#include "coro/switch.h"
+#include "coro/timer.h"
+
+/* Sanitizers widen every frame. */
+#if defined(CO_ASAN) || defined(CO_TSAN)
+#define CO_STACK_BYTES_DEFAULT ((size_t)1 << 20)
+#else
+#define CO_STACK_BYTES_DEFAULT ((size_t)256 << 10)
+#endif
+
+enum co_task_state {
+    CO_TASK_FREE, /* its stack is in the pool */
+    CO_TASK_READY,
+    CO_TASK_RUNNING,
+    CO_TASK_PARKED,
+    CO_TASK_DEAD, /* has ended, handle not given back yet */
+};
+
+/* Why a task is parked: what reports say, and the type of wait_on. */
+enum co_wait {
+    CO_WAIT_NONE,
+    CO_WAIT_SLEEP,
+    CO_WAIT_JOIN, /* wait_on: the task */
+    CO_WAIT_READ, /* wait_on: the fd, as an integer */
+    CO_WAIT_WRITE,
+    CO_WAIT_FD,
+};
+
+/* At the top of its own stack, so that one page holds it and its first frames. */
+struct co_task {
+    struct co_context context;
+    struct co_task *next; /* in the run queue, or in the pool */
+    struct co_loop *loop;
+    uint8_t state; /* enum co_task_state */
+    uint8_t wait;  /* enum co_wait, while parked */
+    bool is_detached;
+    bool is_cancelled; /* every wait fails from now on */
+    bool is_parked_fd; /* fn is a co_parked_fn and gets `why` */
+    int why;
+    int woken; /* what the current park returns */
+    int result;
+    co_fn *fn;
+    void *arg;
+    struct co_site *site;
+    const char *name; /* borrowed */
+    struct co_task *joiner;
+    struct co_timer timer; /* the deadline of the current wait */
+    const void *wait_on;
+    uint64_t id;
+    char *stack_low;
+};
+
+struct co_post {
+    struct co_post *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct co_fd;
+
+struct co_loop {
+    /* The first lines are what every switch touches. */
+    struct co_task *self; /* NULL: the loop itself runs */
+    struct co_task *ready_head;
+    struct co_task *ready_tail;
+    int budget;    /* switches left before the loop looks at I/O and timers */
+    int io_budget; /* calls left that a task may do without giving way */
+    struct co_task *pool;
+    size_t pool_count;
+    size_t pool_max;
+    int64_t now_ns;
+    struct co_context context;
+    struct co_timers timers;
+    struct reactor *reactor;
+
+    struct co_fd **fds; /* by descriptor */
+    size_t fds_cap;
+    struct co_fd *fd_pool;
+    size_t parked_fds;
+
+    struct co_stack_arena arena;
+    size_t live; /* tasks that have not ended */
+    size_t ready_count;
+    uint64_t next_id;
+    bool is_ending;
+    int turn_switches; /* the budget of this turn */
+    const char *name;
+
+    int post_fd;
+    bool is_posted; /* atomic: something may be in posts */
+    struct co_post *posts;
+    struct reactor_watch *post_watch;
+    struct co_post_lock *post_lock;
+};
+
+extern __thread struct co_loop *coro_loop_tls;
+
+/* ---- sched.c ---- */
+
+/* Park the running task until somebody wakes it or deadline_ns passes; returns
+ * what it was woken with, -ETIMEDOUT, -ECANCELED, or -ENOMEM (no timer). */
+int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_ns);
+/* Make a parked task ready; its park returns `woken`.  Else a no-op. */
+void coro_wake(struct co_task *task, int woken);
+/* Append a task to the run queue. */
+void coro_ready(struct co_loop *loop, struct co_task *task);
+/* End of a task: go on with another one; returns when the stack is spawned on again. */
+void coro_leave(struct co_loop *loop, struct co_task *task);
+/* Every so often let others run although nothing would block. */
+void coro_io_budget_spent(struct co_loop *loop);
+static inline void coro_count_io(struct co_loop *loop)
+{
+    if (UNLIKELY(--loop->io_budget <= 0))
+        coro_io_budget_spent(loop);
+}
+
+/* ---- task.c ---- */
+
+struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const char *name, co_fn *fn,
+                           void *arg);
+/* Cancel every task that is left. */
+void coro_cancel_all(struct co_loop *loop);
+/* Give back what the tasks of an ended loop hold besides their stacks. */
+void coro_tasks_fini(struct co_loop *loop);
+
+/* ---- io.c ---- */
+
+/* The loop ends: parked descriptors come back as tasks with -ECANCELED. */
+void coro_fds_cancel(struct co_loop *loop);
+void coro_fds_fini(struct co_loop *loop);
+
+/* ---- post.c ---- */
+
+MUST_USE int coro_posts_init(struct co_loop *loop);
+void coro_posts_fini(struct co_loop *loop);
+/* Run what other threads posted. */
+void coro_posts_run(struct co_loop *loop);
+
+/* The running task when it may block.  Calling this outside a task is a bug of
+ * the caller's that no return value could repair. */
+struct co_task *coro_self_or_die(const char *call);

@@ -1,0 +1,290 @@
+/* coro/sched.c - the run queue and the turn of the loop.
+ *
+ * A turn: look at I/O (waiting if nothing is ready), read the clock, fire
+ * timers, run what other threads posted, then run ready tasks.  Tasks switch
+ * to each other directly; the loop's own flow is entered when the queue is
+ * empty or the turn's budget of switches is spent.  The budget follows the
+ * clock, so that endless yielders do not keep I/O and timers waiting: it is
+ * doubled after a short turn, cut down after a long one, and one switch is the
+ * least.  What remains is the slice of a task that does not yield at all. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/internal.h"
+
+#define TURN_SWITCHES_FIRST 64
+#define TURN_SWITCHES_MAX   4096
+#define TURN_SHORT_NS       (NS_PER_MS / 4)
+#define TURN_LONG_NS        NS_PER_MS
+/* Calls that find data waiting, in a row, before a task gives way. */
+#define IO_BUDGET 64
+
+__thread struct co_loop *coro_loop_tls;
+
+/* ---- the run queue ---- */
+
+void coro_ready(struct co_loop *loop, struct co_task *task)
+{
+    task->state = CO_TASK_READY;
+    task->next = NULL;
+    if (loop->ready_head == NULL)
+        loop->ready_head = task;
+    else
+        loop->ready_tail->next = task;
+    loop->ready_tail = task;
+    loop->ready_count++;
+}
+
+static inline struct co_task *take_ready(struct co_loop *loop)
+{
+    struct co_task *task = loop->ready_head;
+    loop->ready_head = task->next;
+    loop->ready_count--;
+    loop->self = task;
+    loop->io_budget = IO_BUDGET;
+    task->state = CO_TASK_RUNNING;
+    return task;
+}
+
+/* Leave `task`, whose new state is set, for the next ready one. */
+static inline void switch_away(struct co_loop *loop, struct co_task *task)
+{
+    if (UNLIKELY(loop->ready_head == NULL || --loop->budget <= 0)) {
+        loop->self = NULL;
+        coro_context_switch(&task->context, &loop->context);
+        return;
+    }
+    struct co_task *next = take_ready(loop);
+    coro_context_switch(&task->context, &next->context);
+}
+
+NOINLINE void coro_leave(struct co_loop *loop, struct co_task *task)
+{
+    switch_away(loop, task);
+}
+
+/* ---- park and wake ---- */
+
+static void on_deadline(struct co_timer *timer)
+{
+    coro_wake(CONTAINER_OF(timer, struct co_task, timer), -ETIMEDOUT);
+}
+
+NOINLINE int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_ns)
+{
+    struct co_loop *loop = coro_loop_tls;
+    struct co_task *task = loop->self;
+    if (UNLIKELY(task->is_cancelled))
+        return -ECANCELED;
+    if (deadline_ns != CO_NO_DEADLINE) {
+        task->timer.fire = on_deadline;
+        int rv = coro_timer_arm(&loop->timers, &task->timer, deadline_ns);
+        if (rv < 0)
+            return rv;
+    }
+    task->wait = (uint8_t)wait;
+    task->wait_on = wait_on;
+    task->state = CO_TASK_PARKED;
+    switch_away(loop, task);
+    return task->woken;
+}
+
+void coro_wake(struct co_task *task, int woken)
+{
+    if (task->state != CO_TASK_PARKED)
+        return;
+    if (task->timer.place != 0)
+        coro_timer_disarm(&task->loop->timers, &task->timer);
+    task->woken = woken;
+    coro_ready(task->loop, task);
+}
+
+struct co_task *coro_self_or_die(const char *call)
+{
+    struct co_loop *loop = coro_loop_tls;
+    if (LIKELY(loop != NULL && loop->self != NULL))
+        return loop->self;
+    fprintf(stderr, "coro: %s called outside a task\n", call);
+    abort();
+}
+
+/* Go to the end of the run queue. */
+static inline void give_way(struct co_loop *loop, struct co_task *task)
+{
+    coro_ready(loop, task);
+    if (loop->ready_head == task && --loop->budget > 0)
+        take_ready(loop);
+    else
+        switch_away(loop, task);
+}
+
+NOINLINE int co_yield (void)
+{
+    struct co_task *task = coro_self_or_die("co_yield");
+    if (UNLIKELY(task->is_cancelled))
+        return -ECANCELED;
+    give_way(task->loop, task);
+    return task->is_cancelled ? -ECANCELED : 0;
+}
+
+NOINLINE void coro_io_budget_spent(struct co_loop *loop)
+{
+    give_way(loop, loop->self);
+}
+
+int co_sleep_until(int64_t deadline_ns)
+{
+    coro_self_or_die("co_sleep");
+    int rv = coro_park(CO_WAIT_SLEEP, NULL, deadline_ns);
+    return rv == -ETIMEDOUT ? 0 : rv;
+}
+
+int64_t co_after(int64_t span_ns)
+{
+    int64_t now_ns = clock_now_ns();
+    if (coro_loop_tls != NULL)
+        coro_loop_tls->now_ns = now_ns;
+    return clock_add_ns(now_ns, span_ns);
+}
+
+int co_sleep(int64_t span_ns)
+{
+    return co_sleep_until(co_after(span_ns));
+}
+
+int64_t co_now(void)
+{
+    struct co_loop *loop = coro_loop_tls;
+    return loop != NULL ? loop->now_ns : clock_now_ns();
+}
+
+struct co_task *co_self(void)
+{
+    return coro_loop_tls != NULL ? coro_loop_tls->self : NULL;
+}
+
+struct co_loop *co_loop_self(void)
+{
+    return coro_loop_tls;
+}
+
+/* ---- the loop ---- */
+
+/* The next turn's budget, from how long this one took for `switches`. */
+static void adapt_budget(struct co_loop *loop, int64_t turn_ns)
+{
+    if (turn_ns > TURN_LONG_NS) {
+        int64_t fit = loop->turn_switches * TURN_LONG_NS / turn_ns;
+        loop->turn_switches = fit < 1 ? 1 : (int)fit;
+    } else if (turn_ns < TURN_SHORT_NS && loop->turn_switches < TURN_SWITCHES_MAX) {
+        loop->turn_switches *= 2;
+    }
+}
+
+static NOINLINE void run_ready(struct co_loop *loop)
+{
+    loop->budget = loop->turn_switches;
+    struct co_task *next = take_ready(loop);
+    coro_context_switch(&loop->context, &next->context);
+    if (loop->budget <= 0)
+        adapt_budget(loop, clock_now_ns() - loop->now_ns);
+}
+
+static int run_turns(struct co_loop *loop)
+{
+    while (loop->live > 0 || loop->parked_fds > 0) {
+        int64_t wait_ns = 0;
+        if (loop->ready_head == NULL)
+            wait_ns = coro_timers_next(&loop->timers);
+        if (wait_ns <= loop->now_ns)
+            wait_ns = 0;
+        int rv = reactor_poll(loop->reactor, wait_ns);
+        if (rv < 0 && rv != -EINTR)
+            return rv;
+        loop->now_ns = clock_now_ns();
+        coro_timers_fire(&loop->timers, loop->now_ns);
+        coro_posts_run(loop);
+        if (loop->ready_head != NULL)
+            run_ready(loop);
+    }
+    return 0;
+}
+
+static void loop_free(struct co_loop *loop)
+{
+    coro_tasks_fini(loop);
+    coro_posts_fini(loop);
+    coro_fds_fini(loop);
+    reactor_free(loop->reactor);
+    coro_timers_fini(&loop->timers);
+    coro_stack_arena_fini(&loop->arena);
+    free(loop);
+}
+
+static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
+{
+    static const struct co_options defaults;
+    if (options == NULL)
+        options = &defaults;
+    struct co_loop *loop = aligned_alloc(64, (sizeof(*loop) + 63) / 64 * 64);
+    if (loop == NULL)
+        return -ENOMEM;
+    memset(loop, 0, sizeof(*loop));
+    loop->name = options->name != NULL ? options->name : "main";
+    loop->pool_max = options->pool_max_stacks != 0 ? options->pool_max_stacks : SIZE_MAX;
+    loop->turn_switches = TURN_SWITCHES_FIRST;
+    loop->post_fd = -1;
+    loop->now_ns = clock_now_ns();
+    coro_timers_init(&loop->timers);
+    coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
+                                                                  : CO_STACK_BYTES_DEFAULT);
+    coro_context_adopt(&loop->context);
+    int rv = reactor_new(&loop->reactor);
+    if (rv == 0)
+        rv = coro_posts_init(loop);
+    if (rv < 0) {
+        loop_free(loop);
+        return rv;
+    }
+    *ret_loop = loop;
+    return 0;
+}
+
+/* The first task: runs fn, then asks everybody else to end. */
+struct main_call {
+    co_fn *fn;
+    void *arg;
+};
+
+static int main_task(void *arg)
+{
+    const struct main_call *call = arg;
+    int result = call->fn(call->arg);
+    struct co_loop *loop = coro_loop_tls;
+    loop->is_ending = true;
+    coro_fds_cancel(loop);
+    coro_cancel_all(loop);
+    return result;
+}
+
+int co_run(co_fn *fn, void *arg, const struct co_options *options)
+{
+    static struct co_site site = {__FILE__, "co_run", __LINE__};
+    if (coro_loop_tls != NULL)
+        return -EBUSY;
+    struct co_loop *loop;
+    int rv = loop_new(options, &loop);
+    if (rv < 0)
+        return rv;
+    coro_loop_tls = loop;
+    struct main_call call = {fn, arg};
+    struct co_task *first = coro_spawn(loop, &site, "main", main_task, &call);
+    if (first == NULL)
+        rv = -ENOMEM;
+    else if ((rv = run_turns(loop)) == 0)
+        rv = first->result;
+    loop_free(loop);
+    coro_loop_tls = NULL;
+    return rv;
+}

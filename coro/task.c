@@ -1,0 +1,180 @@
+/* coro/task.c - the life of a task.
+ *
+ * Happy path: spawn takes a stack from the pool (the one used last: its pages
+ * are warm) and queues it; the first switch enters task_main, or continues it
+ * where the previous task of this stack left; the function runs; its end wakes
+ * the joiner and leaves for good.  A detached task's stack goes back to the
+ * pool at its end, a joinable one's when it is joined: the handle is the task,
+ * and the task lies on its stack.
+ *
+ * Failure: no stack, no task: spawn returns NULL.  A task that ignores its
+ * cancellation keeps the loop running until it ends. */
+#include <string.h>
+
+#include "coro/internal.h"
+#include "coro/io.h"
+
+/* At the top of the stack, on cache lines of its own. */
+#define TASK_BYTES ((sizeof(struct co_task) + 63) & ~(size_t)63)
+
+/* ---- the pool ---- */
+
+/* The task that lies on a stack of this arena. */
+static struct co_task *task_of(const struct co_stack *stack)
+{
+    return (struct co_task *)(void *)(stack->low + stack->bytes - TASK_BYTES);
+}
+
+static void release(struct co_task *task)
+{
+    struct co_loop *loop = task->loop;
+    task->state = CO_TASK_FREE;
+    task->next = loop->pool;
+    loop->pool = task;
+}
+
+/* Runs on the task's stack for as long as the stack exists. */
+static void task_main(void)
+{
+    struct co_loop *loop = coro_loop_tls;
+    struct co_task *task = loop->self;
+    coro_context_entered(&task->context);
+    for (;;) {
+        if (task->is_parked_fd)
+            task->result = ((co_parked_fn *)(void *)task->fn)(task->arg, task->why);
+        else
+            task->result = task->fn(task->arg);
+        loop->live--;
+        task->state = CO_TASK_DEAD;
+        if (task->is_detached) {
+            release(task);
+        } else if (task->joiner != NULL) {
+            coro_wake(task->joiner, 0);
+        }
+        coro_leave(loop, task);
+    }
+}
+
+static struct co_task *task_cut(struct co_loop *loop)
+{
+    struct co_stack stack;
+    if (coro_stack_cut(&loop->arena, &stack) < 0)
+        return NULL;
+    struct co_task *task = task_of(&stack);
+    task->loop = loop;
+    task->stack_low = stack.low;
+    task->timer.place = 0;
+    task->state = CO_TASK_FREE;
+    coro_context_init(&task->context, stack.low, stack.bytes - TASK_BYTES, task_main);
+    return task;
+}
+
+/* ---- spawn ---- */
+
+struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const char *name, co_fn *fn,
+                           void *arg)
+{
+    struct co_task *task = loop->pool;
+    if (LIKELY(task != NULL)) {
+        loop->pool = task->next;
+    } else {
+        task = task_cut(loop);
+        if (task == NULL) {
+            errno = ENOMEM;
+            return NULL;
+        }
+    }
+    task->is_detached = false;
+    task->is_cancelled = loop->is_ending;
+    task->is_parked_fd = false;
+    task->fn = fn;
+    task->arg = arg;
+    task->site = site;
+    task->name = name;
+    task->joiner = NULL;
+    task->id = ++loop->next_id;
+    loop->live++;
+    coro_ready(loop, task);
+    return task;
+}
+
+struct co_task *co_spawn_at(struct co_site *site, const char *name, co_fn *fn, void *arg)
+{
+    struct co_loop *loop = coro_loop_tls;
+    if (loop == NULL) {
+        errno = EPERM;
+        return NULL;
+    }
+    return coro_spawn(loop, site, name, fn, arg);
+}
+
+const char *co_task_name(const struct co_task *task)
+{
+    return task->name != NULL ? task->name : task->site->function;
+}
+
+/* ---- the end ---- */
+
+int co_join(struct co_task *task, int64_t deadline_ns, int *ret_result)
+{
+    struct co_task *self = coro_self_or_die("co_join");
+    if (task == self)
+        return -EDEADLK;
+    if (task->joiner != NULL)
+        return -EBUSY;
+    if (task->state == CO_TASK_FREE || task->is_detached)
+        return -EINVAL;
+    if (task->state != CO_TASK_DEAD) {
+        task->joiner = self;
+        int rv = coro_park(CO_WAIT_JOIN, task, deadline_ns);
+        task->joiner = NULL;
+        /* It may have ended while our cancel or deadline was on its way. */
+        if (rv < 0 && task->state != CO_TASK_DEAD)
+            return rv;
+    }
+    if (ret_result != NULL)
+        *ret_result = task->result;
+    release(task);
+    return 0;
+}
+
+void co_detach(struct co_task *task)
+{
+    if (task->state == CO_TASK_DEAD)
+        release(task);
+    else
+        task->is_detached = true;
+}
+
+void co_cancel(struct co_task *task)
+{
+    if (task->state == CO_TASK_DEAD || task->state == CO_TASK_FREE)
+        return;
+    task->is_cancelled = true;
+    coro_wake(task, -ECANCELED);
+}
+
+static bool cancel_one(const struct co_stack *stack, void *self)
+{
+    struct co_task *task = task_of(stack);
+    if (task != self)
+        co_cancel(task);
+    return true;
+}
+
+void coro_cancel_all(struct co_loop *loop)
+{
+    coro_stack_each(&loop->arena, cancel_one, loop->self);
+}
+
+static bool fini_one(const struct co_stack *stack, void *arg)
+{
+    (void)arg;
+    coro_context_fini(&task_of(stack)->context);
+    return true;
+}
+
+void coro_tasks_fini(struct co_loop *loop)
+{
+    coro_stack_each(&loop->arena, fini_one, NULL);
+}

@@ -1,0 +1,342 @@
+/* Sockets that park the task: reads, writes, ends, closing, parking alone. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coro/io.h"
+#include "suite.h"
+
+static int64_t soon(void)
+{
+    return co_after(5 * NS_PER_S);
+}
+
+static void make_pair(int pair[2])
+{
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+}
+
+static void run(co_fn *fn)
+{
+    ck_assert_int_eq(co_run(fn, NULL, NULL), 0);
+}
+
+/* ---- echo over TCP ---- */
+
+#define ECHOES 200
+
+static int echo_server(void *arg)
+{
+    int listen_fd = (int)(intptr_t)arg;
+    int fd = co_accept(listen_fd, NULL, NULL, soon());
+    ck_assert_int_ge(fd, 0);
+    char buf[64];
+    ssize_t n;
+    while ((n = co_read(fd, buf, sizeof(buf), soon())) > 0)
+        ck_assert_int_eq(co_write(fd, buf, (size_t)n, soon()), n);
+    ck_assert_int_eq(n, 0);
+    return co_close(fd);
+}
+
+static int listen_anywhere(struct sockaddr_in *ret_addr)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *ret_addr =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(*ret_addr);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)ret_addr, len), 0);
+    ck_assert_int_eq(listen(fd, 16), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)ret_addr, &len), 0);
+    return fd;
+}
+
+static int echo_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in addr;
+    int listen_fd = listen_anywhere(&addr);
+    struct co_task *server = co_spawn(echo_server, (void *)(intptr_t)listen_fd);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(co_connect(fd, (struct sockaddr *)&addr, sizeof(addr), soon()), 0);
+    for (int i = 0; i < ECHOES; i++) {
+        char sent[64], got[64];
+        memset(sent, 'a' + i % 26, sizeof(sent));
+        size_t n = 1 + (size_t)i % 64; /* 64 fills the server's buffer to the brim */
+        ck_assert_int_eq(co_write(fd, sent, n, soon()), (ssize_t)n);
+        ck_assert_int_eq(co_read(fd, got, sizeof(got), soon()), (ssize_t)n);
+        ck_assert_mem_eq(sent, got, n);
+    }
+    ck_assert_int_eq(co_close(fd), 0);
+    ck_assert_int_eq(co_join(server, soon(), NULL), 0);
+    return co_close(listen_fd);
+}
+
+START_TEST(tcp_echo)
+{
+    run(echo_main);
+}
+END_TEST
+
+static int refused_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in addr;
+    close(listen_anywhere(&addr));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(co_connect(fd, (struct sockaddr *)&addr, sizeof(addr), soon()), -ECONNREFUSED);
+    return co_close(fd);
+}
+
+START_TEST(connect_tells_refusal)
+{
+    run(refused_main);
+}
+END_TEST
+
+/* ---- deadlines and ends ---- */
+
+static int late_writer(void *arg)
+{
+    ck_assert_int_eq(co_sleep(5 * NS_PER_MS), 0);
+    ck_assert_int_eq(co_write((int)(intptr_t)arg, "late", 4, soon()), 4);
+    return 0;
+}
+
+static int deadline_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    char buf[16];
+    make_pair(pair);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), co_after(NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), 0), -ETIMEDOUT);
+    co_detach(co_spawn(late_writer, (void *)(intptr_t)pair[1]));
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), 4);
+    /* data and end of stream in one event */
+    ck_assert_int_eq(co_write(pair[1], "last", 4, soon()), 4);
+    ck_assert_int_eq(co_close(pair[1]), 0);
+    ck_assert_int_eq(co_sleep(NS_PER_MS), 0);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), 4);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), 0);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), 0);
+    ck_assert_int_eq(co_write(pair[0], "x", 1, soon()), -EPIPE);
+    ck_assert_int_eq(co_close(pair[0]), 0);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), -EBADF);
+    return 0;
+}
+
+START_TEST(reads_time_out_and_end)
+{
+    run(deadline_main);
+}
+END_TEST
+
+static int pipe_main(void *arg)
+{
+    (void)arg;
+    int ends[2];
+    char buf[16];
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    ck_assert_int_eq(co_read(ends[0], buf, sizeof(buf), co_after(NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(co_write(ends[1], "last", 4, soon()), 4);
+    ck_assert_int_eq(co_close(ends[1]), 0);
+    ck_assert_int_eq(co_read(ends[0], buf, sizeof(buf), soon()), 4);
+    ck_assert_int_eq(co_read(ends[0], buf, sizeof(buf), soon()), 0);
+    return co_close(ends[0]);
+}
+
+START_TEST(a_pipe_that_ends_with_data)
+{
+    run(pipe_main);
+}
+END_TEST
+
+/* ---- big writes ---- */
+
+#define BIG ((size_t)4 << 20)
+
+static int drain(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    static char buf[65536];
+    size_t total = 0;
+    ssize_t n;
+    while ((n = co_read(fd, buf, sizeof(buf), soon())) > 0)
+        total += (size_t)n;
+    ck_assert_int_eq(n, 0);
+    ck_assert_uint_eq(total, BIG);
+    return co_close(fd);
+}
+
+static int big_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    make_pair(pair);
+    static char half[BIG / 2];
+    struct co_task *reader = co_spawn(drain, (void *)(intptr_t)pair[1]);
+    struct iovec iov[] = {{half, sizeof(half)}, {half, sizeof(half)}};
+    ck_assert_int_eq(co_writev(pair[0], iov, 2, soon()), (ssize_t)BIG);
+    ck_assert_int_eq(co_close(pair[0]), 0);
+    return co_join(reader, soon(), NULL);
+}
+
+START_TEST(a_write_larger_than_the_socket_waits)
+{
+    run(big_main);
+}
+END_TEST
+
+/* ---- two waiters, close under a waiter, number reused ---- */
+
+static int blocked_reader(void *arg)
+{
+    char c;
+    return (int)co_read((int)(intptr_t)arg, &c, 1, soon());
+}
+
+static int blocked_writer(void *arg)
+{
+    static char block[BIG];
+    return (int)co_write((int)(intptr_t)arg, block, sizeof(block), soon());
+}
+
+static int close_main(void *arg)
+{
+    (void)arg;
+    int pair[2], result;
+    char c;
+    make_pair(pair);
+    struct co_task *reader = co_spawn(blocked_reader, (void *)(intptr_t)pair[0]);
+    struct co_task *writer = co_spawn(blocked_writer, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_read(pair[0], &c, 1, soon()), -EBUSY);
+    ck_assert_int_eq(co_write(pair[0], &c, 1, soon()), -EBUSY);
+    ck_assert_int_eq(co_close(pair[0]), 0);
+    int other[2];
+    make_pair(other);
+    ck_assert_int_eq(other[0], pair[0]); /* the number is reused */
+    ck_assert_int_eq(co_join(reader, soon(), &result), 0);
+    ck_assert_int_eq(result, -EBADF);
+    ck_assert_int_eq(co_join(writer, soon(), &result), 0);
+    ck_assert_int_eq(result, -EBADF);
+    ck_assert_int_eq(co_read(other[0], &c, 1, co_after(2 * NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(co_write(other[1], "x", 1, soon()), 1);
+    ck_assert_int_eq(co_read(other[0], &c, 1, soon()), 1);
+    co_close(other[0]), co_close(other[1]);
+    return co_close(pair[1]);
+}
+
+START_TEST(close_wakes_waiters_and_a_reused_number_is_clean)
+{
+    run(close_main);
+}
+END_TEST
+
+static int cancel_main(void *arg)
+{
+    (void)arg;
+    int pair[2], result;
+    make_pair(pair);
+    struct co_task *reader = co_spawn(blocked_reader, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    co_cancel(reader);
+    ck_assert_int_eq(co_close(pair[0]), 0); /* before the cancelled reader is back */
+    ck_assert_int_eq(co_join(reader, soon(), &result), 0);
+    ck_assert(result == -ECANCELED || result == -EBADF);
+    return co_close(pair[1]);
+}
+
+START_TEST(cancel_then_close)
+{
+    run(cancel_main);
+}
+END_TEST
+
+/* ---- any descriptor ---- */
+
+static int wait_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    make_pair(pair);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_WRITABLE, soon()), CO_WRITABLE);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, co_after(NS_PER_MS)), -ETIMEDOUT);
+    co_detach(co_spawn(late_writer, (void *)(intptr_t)pair[1]));
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), CO_READABLE);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE | CO_WRITABLE, soon()),
+                     CO_READABLE | CO_WRITABLE);
+    co_close(pair[0]), co_close(pair[1]);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), -EBADF);
+    return 0;
+}
+
+START_TEST(wait_fd_asks_the_kernel)
+{
+    run(wait_main);
+}
+END_TEST
+
+/* ---- parked descriptors ---- */
+
+static int parked_calls, parked_why;
+
+static int on_parked(void *arg, int why)
+{
+    int fd = (int)(intptr_t)arg;
+    parked_calls++;
+    parked_why = why;
+    if (why < 0)
+        return 0;
+    char buf[16];
+    ck_assert_int_gt(co_read(fd, buf, sizeof(buf), soon()), 0);
+    ck_assert_int_eq(co_write(fd, "pong", 4, soon()), 4);
+    return co_park_fd(fd, co_after(20 * NS_PER_MS), on_parked, arg);
+}
+
+static int park_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    char buf[16];
+    make_pair(pair);
+    parked_calls = 0;
+    void *fd = (void *)(intptr_t)pair[0];
+    ck_assert_int_eq(co_write(pair[1], "early", 5, soon()), 5);
+    ck_assert_int_eq(co_park_fd(pair[0], soon(), on_parked, fd), 0);
+    ck_assert_int_eq(co_park_fd(pair[0], soon(), on_parked, fd), -EBUSY);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), -EBUSY);
+    for (int i = 1; i <= 5; i++) {
+        ck_assert_int_eq(co_read(pair[1], buf, sizeof(buf), soon()), 4);
+        ck_assert_int_eq(parked_calls, i);
+        ck_assert_int_eq(co_write(pair[1], "ping", 4, soon()), 4);
+    }
+    ck_assert_int_eq(co_read(pair[1], buf, sizeof(buf), soon()), 4);
+    ck_assert_int_eq(co_sleep(100 * NS_PER_MS), 0);
+    ck_assert_int_eq(parked_calls, 7);
+    ck_assert_int_eq(parked_why, -ETIMEDOUT);
+
+    ck_assert_int_eq(co_park_fd(pair[0], CO_NO_DEADLINE, on_parked, fd), 0);
+    ck_assert(co_unpark_fd(pair[0]));
+    ck_assert(!co_unpark_fd(pair[0]));
+    ck_assert_int_eq(co_park_fd(pair[0], CO_NO_DEADLINE, on_parked, fd), 0);
+    return 0; /* the loop ends: the parked descriptor is told */
+}
+
+START_TEST(a_parked_descriptor_fires_and_times_out)
+{
+    run(park_main);
+    ck_assert_int_eq(parked_calls, 8);
+    ck_assert_int_eq(parked_why, -ECANCELED);
+}
+END_TEST
+
+SUITE_MAIN("io", SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),
+           SUITE_TEST(reads_time_out_and_end), SUITE_TEST(a_pipe_that_ends_with_data),
+           SUITE_TEST(a_write_larger_than_the_socket_waits),
+           SUITE_TEST(close_wakes_waiters_and_a_reused_number_is_clean),
+           SUITE_TEST(cancel_then_close), SUITE_TEST(wait_fd_asks_the_kernel),
+           SUITE_TEST(a_parked_descriptor_fires_and_times_out))
