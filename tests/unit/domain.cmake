@@ -1,0 +1,1 @@
+domaind_test(url DEPS domain)
