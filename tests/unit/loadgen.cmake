@@ -1,0 +1,1 @@
+domaind_test(stats DEPS loadgen_lib)
