@@ -1,3 +1,5 @@
 domaind_test(plan DEPS loadgen_lib)
 domaind_test(record DEPS loadgen_lib)
+domaind_test(reply DEPS loadgen_lib)
 domaind_test(stats DEPS loadgen_lib)
+domaind_test(target DEPS loadgen_lib)

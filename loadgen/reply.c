@@ -1,0 +1,69 @@
+#include "loadgen/reply.h"
+
+static struct lg_reply *reply_of(http_parser *parser)
+{
+    return parser->data;
+}
+
+static int on_message_begin(http_parser *parser)
+{
+    reply_of(parser)->started = true;
+    return 0;
+}
+
+static int on_headers_complete(http_parser *parser)
+{
+    /* 1: no body follows, whatever the fields say (RFC 9112, 6.3); http-parser
+     * itself would wait for the Content-Length of a 304. */
+    bool never = parser->status_code == 204 || parser->status_code == 304;
+    return reply_of(parser)->is_head || never ? 1 : 0;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t n)
+{
+    struct buf *body = reply_of(parser)->body;
+    return body == NULL || buf_append(body, at, n) == 0 ? 0 : -1;
+}
+
+static int on_message_complete(http_parser *parser)
+{
+    struct lg_reply *r = reply_of(parser);
+    if (parser->status_code < 200 && parser->status_code != 101)
+        return 0; /* interim: the answer proper is still to come */
+    r->status = (int)parser->status_code;
+    r->keep_alive = http_should_keep_alive(parser) != 0;
+    r->done = true;
+    http_parser_pause(parser, 1);
+    return 0;
+}
+
+static const http_parser_settings settings = {
+    .on_message_begin = on_message_begin,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+void lg_reply_init(struct lg_reply *r, bool is_head)
+{
+    struct buf *body = r->body;
+    *r = (struct lg_reply){.is_head = is_head, .body = body};
+    http_parser_init(&r->parser, HTTP_RESPONSE);
+    r->parser.data = r;
+}
+
+enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n, size_t *ret_used)
+{
+    if (r->done) { /* the answer before this one */
+        r->done = false;
+        r->started = false;
+        http_parser_pause(&r->parser, 0);
+    }
+    *ret_used = http_parser_execute(&r->parser, &settings, bytes, n);
+    if (r->done)
+        return LG_REPLY_DONE;
+    /* 101 leaves HTTP; nobody here asks for it. */
+    if (HTTP_PARSER_ERRNO(&r->parser) != HPE_OK || r->parser.upgrade)
+        return LG_REPLY_BAD;
+    return LG_REPLY_MORE;
+}
