@@ -1,5 +1,14 @@
 #include "loadgen/reply.h"
 
+#include <http_parser.h>
+
+_Static_assert(sizeof(http_parser) <= LG_REPLY_PARSER_BYTES, "room for http-parser's state");
+
+static http_parser *parser_of(struct lg_reply *r)
+{
+    return (http_parser *)(void *)r->parser;
+}
+
 static struct lg_reply *reply_of(http_parser *parser)
 {
     return parser->data;
@@ -48,8 +57,8 @@ void lg_reply_init(struct lg_reply *r, bool is_head)
 {
     struct buf *body = r->body;
     *r = (struct lg_reply){.is_head = is_head, .body = body};
-    http_parser_init(&r->parser, HTTP_RESPONSE);
-    r->parser.data = r;
+    http_parser_init(parser_of(r), HTTP_RESPONSE);
+    parser_of(r)->data = r;
 }
 
 enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n, size_t *ret_used)
@@ -57,13 +66,13 @@ enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n
     if (r->done) { /* the answer before this one */
         r->done = false;
         r->started = false;
-        http_parser_pause(&r->parser, 0);
+        http_parser_pause(parser_of(r), 0);
     }
-    *ret_used = http_parser_execute(&r->parser, &settings, bytes, n);
+    *ret_used = http_parser_execute(parser_of(r), &settings, bytes, n);
     if (r->done)
         return LG_REPLY_DONE;
     /* 101 leaves HTTP; nobody here asks for it. */
-    if (HTTP_PARSER_ERRNO(&r->parser) != HPE_OK || r->parser.upgrade)
+    if (HTTP_PARSER_ERRNO(parser_of(r)) != HPE_OK || parser_of(r)->upgrade)
         return LG_REPLY_BAD;
     return LG_REPLY_MORE;
 }

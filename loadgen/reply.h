@@ -7,7 +7,6 @@
  *   ownership  the caller's memory; the body sink is borrowed */
 #pragma once
 
-#include <http_parser.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,9 +19,10 @@ enum lg_reply_turn {
     LG_REPLY_BAD,  /* not HTTP */
 };
 
+#define LG_REPLY_PARSER_BYTES 48
 struct lg_reply {
-    http_parser parser;
-    struct buf *body; /* collects the body when not NULL */
+    _Alignas(void *) char parser[LG_REPLY_PARSER_BYTES]; /* http-parser's state */
+    struct buf *body;                                    /* collects the body when not NULL */
     int status;
     bool started;    /* a byte of the current answer was seen */
     bool keep_alive; /* the connection may carry another request */
