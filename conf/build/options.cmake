@@ -13,12 +13,16 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
+file(RELATIVE_PATH source_from_build ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
 add_library(domaind_flags INTERFACE)
 target_include_directories(domaind_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 target_compile_definitions(domaind_flags INTERFACE _GNU_SOURCE DOMAIND_VERSION="${PROJECT_VERSION}")
 target_compile_options(domaind_flags INTERFACE
     $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
         -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wformat=2>
+    # __FILE__ is the path inside the project, in call-tables and in every checkout;
+    # the second form is what a compiler cache makes of the first.
+    -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/= -fmacro-prefix-map=${source_from_build}=
     # Frame pointers: backtraces of parked tasks are walked from saved registers.
     -fno-omit-frame-pointer
     # A task's stack ends in a guard; probing makes large frames hit it (CVE-2017-1000364).

@@ -1,0 +1,2 @@
+domaind_test(prof_tree DEPS prof)
+domaind_test(prof_worker DEPS prof)

@@ -1,0 +1,154 @@
+/* The rare paths of the tree: new nodes, healing after a longjmp, switches. */
+#include "coro/prof/prof.h"
+#include "coro/prof/sched.h"
+#include "coro/prof/worker.h"
+
+_Thread_local struct prof_thread prof_self __attribute__((tls_model("initial-exec")));
+
+static const struct prof_site overflow_site = {.name = "{other paths}", .file = __FILE__};
+
+void prof_tree_init(struct prof_slot *slot)
+{
+    slot->nodes[PROF_NODE_ROOT] = (struct prof_node){.index = PROF_NODE_ROOT};
+    slot->nodes[PROF_NODE_OVERFLOW] =
+        (struct prof_node){.index = PROF_NODE_OVERFLOW, .site = &overflow_site};
+    __atomic_store_n(&slot->used, 2, __ATOMIC_RELEASE);
+}
+
+/* The table is open addressing without deletion.  Not in the probe order of
+ * the path: insert, or fall back to the overflow node, whose children are
+ * itself, so that a recursion without end costs one node. */
+struct prof_node *prof_child_slow(struct prof_slot *slot, struct prof_node *parent,
+                                  const struct prof_site *site)
+{
+    if (parent->index == PROF_NODE_OVERFLOW) {
+        PROF_ADD(slot->overflowed, 1);
+        return parent;
+    }
+    uint32_t at = prof_hash(parent->index, site);
+    /* ends: the table has twice as many entries as there are nodes */
+    for (; slot->table[at] != 0; at = (at + 1) & (PROF_TABLE_SIZE - 1)) {
+        struct prof_node *n = &slot->nodes[slot->table[at]];
+        if (n->site == site && n->parent == parent->index)
+            return n;
+    }
+    if (slot->used == PROF_NODES_MAX) {
+        PROF_ADD(slot->overflowed, 1);
+        return &slot->nodes[PROF_NODE_OVERFLOW];
+    }
+    struct prof_node *n = &slot->nodes[slot->used];
+    *n = (struct prof_node){.site = site, .parent = parent->index, .index = slot->used};
+    slot->table[at] = n->index;
+    /* readers look at nodes below `used` only */
+    __atomic_store_n(&slot->used, slot->used + 1, __ATOMIC_RELEASE);
+    return n;
+}
+
+/* Scopes between c->node and `until` will never see their exit. */
+static bool abandon(struct prof_slot *slot, struct prof_node *from, const struct prof_node *until)
+{
+    const struct prof_node *n = from;
+    while (n != until && n->index != PROF_NODE_ROOT)
+        n = &slot->nodes[n->parent];
+    if (n != until)
+        return false;
+    for (struct prof_node *lost = from; lost != until; lost = &slot->nodes[lost->parent]) {
+        PROF_ADD(lost->in_flight, -1);
+        PROF_ADD(slot->abandoned, 1);
+    }
+    return true;
+}
+
+void prof_exit_slow(struct prof_scope *s)
+{
+    struct prof_cursor *c = s->cursor;
+    struct prof_slot *slot = prof_self.slot;
+    if (slot == NULL || c->top == NULL)
+        return; /* opened before the slot was closed, or before a fork */
+    if (c->top != s && !abandon(slot, c->node, s->node))
+        return;
+    uint64_t now = prof_ticks();
+    if (!c->is_off) {
+        PROF_ADD(c->node->self, now - c->last);
+        prof_note_slice(s->node, now - (s->entered > c->slice_start ? s->entered : c->slice_start));
+        c->last = now;
+    }
+    PROF_ADD(s->node->in_flight, -1);
+    c->node = s->caller;
+    c->top = s->up;
+}
+
+/* A long run slice ends: every open scope of it may have a new longest one. */
+void prof_slice_ends(struct prof_cursor *c, uint64_t now)
+{
+    for (const struct prof_scope *s = c->top; s != NULL; s = s->up)
+        prof_note_slice(s->node, now - (s->entered > c->slice_start ? s->entered : c->slice_start));
+    prof_note_slice(&prof_self.slot->nodes[PROF_NODE_ROOT], now - c->slice_start);
+}
+
+void prof_resume_slow(struct prof_cursor *c, uint64_t now)
+{
+    struct prof_slot *slot = prof_self.slot;
+    if (c->node == NULL)
+        c->node = &slot->nodes[PROF_NODE_ROOT];
+    uint64_t since = prof_recording_since();
+    if (since == 0) { /* stopped */
+        c->is_off = true;
+        prof_self.current = NULL;
+        return;
+    }
+    if (c->is_off || c->parked < since) {
+        c->is_off = false;
+        c->parked = now > since ? since : now;
+        c->readied = now;
+    }
+    uint64_t ready = c->readied >= c->parked && c->readied <= now ? c->readied : now;
+    PROF_ADD(c->node->wait, ready - c->parked);
+    PROF_ADD(c->node->ready, now - ready);
+    PROF_ADD(slot->switches, 1);
+    c->last = now;
+    c->slice_start = now;
+    c->run_from = now;
+    prof_self.current = c;
+}
+
+void prof_cursor_fini(struct prof_cursor *c)
+{
+    struct prof_slot *slot = prof_self.slot;
+    if (slot != NULL && c->top != NULL)
+        abandon(slot, c->node, &slot->nodes[PROF_NODE_ROOT]);
+    c->top = NULL;
+    c->is_off = true;
+    if (prof_self.current == c)
+        prof_self.current = NULL;
+    if (prof_self.running == c)
+        prof_self.running = NULL;
+}
+
+void prof_wait_begin(void)
+{
+    struct prof_slot *slot = prof_self.slot;
+    if (slot == NULL || prof_self.is_resting)
+        return;
+    prof_park(prof_self.current, prof_ticks());
+    prof_self.is_resting = true;
+    /* even: from here on nothing in the tree moves */
+    __atomic_store_n(&slot->seq, slot->seq + 1, __ATOMIC_RELEASE);
+}
+
+void prof_wait_end(void)
+{
+    struct prof_slot *slot = prof_self.slot;
+    if (slot == NULL || !prof_self.is_resting)
+        return;
+    /* odd, before any write that follows */
+    __atomic_fetch_add(&slot->seq, 1, __ATOMIC_ACQ_REL);
+    prof_self.is_resting = false;
+    uint64_t now = prof_ticks();
+    if (prof_self.running != NULL) {
+        prof_ready(prof_self.running, now);
+        prof_resume(prof_self.running, now);
+    }
+    if (UNLIKELY(__atomic_load_n(&slot->asked, __ATOMIC_ACQUIRE) != slot->answered))
+        prof_worker_answer(now);
+}
