@@ -102,6 +102,12 @@ struct domain_suffixes;
 MUST_USE enum domain_error domain_parse(const struct domain_suffixes *suffixes, const char *url,
                                         size_t len, struct domain_result *ret);
 
+/* The display form of a host: punycode labels decoded where they are valid
+ * internationalised labels, UTF-8.  Returns its length, at most
+ * DOMAIN_UNICODE_MAX_BYTES. */
+#define DOMAIN_UNICODE_MAX_BYTES (4 * DOMAIN_HOST_MAX_BYTES)
+size_t domain_unicode(const char *host, size_t host_len, char ret_text[DOMAIN_UNICODE_MAX_BYTES]);
+
 static inline struct domain_text domain_suffix(const struct domain_result *r,
                                                const struct domain_cut *cut)
 {

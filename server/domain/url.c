@@ -13,6 +13,7 @@
  *
  * Invariants: no byte outside url[0..len) is read; both ways give the same
  * answer where parse_plain() gives one. */
+#include "coro/prof/prof.h"
 #include "server/domain/internal.h"
 #include "server/domain/simd.h"
 
@@ -304,6 +305,7 @@ static enum domain_error parse_any(const struct domain_suffixes *suffixes, const
 enum domain_error domain_parse(const struct domain_suffixes *suffixes, const char *url, size_t len,
                                struct domain_result *ret)
 {
+    PROF_FN();
     if (LIKELY(parse_plain(suffixes, url, len, ret)))
         return DOMAIN_OK;
     return parse_any(suffixes, url, len, ret);

@@ -1,1 +1,2 @@
 domaind_test(url DEPS domain)
+domaind_test(domain_format DEPS domain)

@@ -1,0 +1,17 @@
+/* server/endpoint/endpoint.h - the handlers that main.c puts into its routes.
+ *
+ *   context    the mode's blocking style (server/http/route.h)
+ *   settings   http_app.user points to a struct endpoint_settings, shared and
+ *              read-only while requests run */
+#pragma once
+
+#include <stdbool.h>
+
+#include "server/http/route.h"
+
+struct endpoint_settings {
+    bool test_endpoints; /* what may burn CPU on request is allowed */
+};
+
+/* GET /domain?url=U: the domain of one URL, as JSON or text. */
+http_handler endpoint_domain_get;
