@@ -31,7 +31,7 @@
 enum {
     PROF_NODES_MAX = 1024,  /* per slot; paths beyond share the overflow node */
     PROF_TABLE_SIZE = 2048, /* power of two, twice the nodes */
-    PROF_WORKER_NAME_BYTES = 24,
+    PROF_WORKER_NAME_WORDS = 3,
     PROF_NODE_ROOT = 0,
     PROF_NODE_OVERFLOW = 1,
 };
@@ -78,8 +78,8 @@ struct prof_slot {
     uint32_t copy_used;
     uint32_t abandoned; /* scopes that ended without their exit */
     uint64_t copy_run;
-    uint64_t overflowed; /* calls that went to the overflow node */
-    char name[PROF_WORKER_NAME_BYTES];
+    uint64_t overflowed;                   /* calls that went to the overflow node */
+    uint64_t name[PROF_WORKER_NAME_WORDS]; /* text, NUL terminated */
     /* the writer's own lines */
     uint64_t run __attribute__((aligned(64))); /* ticks: all run slices */
     uint64_t switches;

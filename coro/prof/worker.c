@@ -14,6 +14,7 @@
 struct segment {
     uint64_t recording_since; /* ticks; 0: stopped */
     uint64_t missed;
+    pthread_mutex_t readers; /* one asks and copies at a time; survives its holder's death */
     size_t bytes;
     unsigned slot_count;
     /* one word per slot, together: finding a free one reads a cache line or two */
@@ -62,7 +63,26 @@ int prof_segment_create(unsigned slots)
     segment->owner = (int32_t *)(void *)(map + head);
     segment->slots = (struct prof_slot *)(void *)(map + first_slot);
     segment->recording_since = prof_ticks();
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&segment->readers, &attr);
+    pthread_mutexattr_destroy(&attr);
     return 0;
+}
+
+int prof_readers_lock(void)
+{
+    int rv = pthread_mutex_lock(&segment->readers);
+    if (rv == EOWNERDEAD) /* a reader died: it writes nothing that could be half done */
+        rv = pthread_mutex_consistent(&segment->readers);
+    return -rv;
+}
+
+void prof_readers_unlock(void)
+{
+    pthread_mutex_unlock(&segment->readers);
 }
 
 void prof_segment_destroy(void)
@@ -122,6 +142,15 @@ static struct prof_slot *claim(void)
     return NULL;
 }
 
+/* In whole words: somebody may be reading. */
+static void set_name(struct prof_slot *slot, const char *name)
+{
+    uint64_t words[PROF_WORKER_NAME_WORDS] = {0};
+    snprintf((char *)words, sizeof words, "%s", name);
+    for (size_t i = 0; i < PROF_WORKER_NAME_WORDS; i++)
+        PROF_SET(slot->name[i], words[i]);
+}
+
 int prof_worker_open(const char *name)
 {
     if (segment == NULL)
@@ -135,7 +164,7 @@ int prof_worker_open(const char *name)
     __atomic_fetch_or(&slot->seq, 1, __ATOMIC_ACQ_REL);
     if (slot->used == 0)
         prof_tree_init(slot);
-    snprintf(slot->name, sizeof slot->name, "%s", name);
+    set_name(slot, name);
     PROF_SET(slot->pid, (int32_t)getpid());
     PROF_SET(slot->tid, (int32_t)syscall(SYS_gettid));
     PROF_ADD(slot->generation, 1);

@@ -48,5 +48,9 @@ uint64_t prof_recording_since(void);
 /* Charge this thread up to now and copy its tree for the reader that asked. */
 void prof_worker_answer(uint64_t now);
 
+/* One reader at a time, over all processes.  0, or -errno. */
+MUST_USE int prof_readers_lock(void);
+void prof_readers_unlock(void);
+
 /* First use of a slot: an empty tree. */
 void prof_tree_init(struct prof_slot *slot);
