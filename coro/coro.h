@@ -14,11 +14,13 @@
  *             exactly one of co_join (that returns 0) or co_detach. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "coro/base/attr.h"
 #include "coro/base/clock.h"
+#include "coro/base/list.h"
 
 /* Marks a function that only a task may call and that may yield. */
 #define CO_FN
@@ -70,6 +72,11 @@ void co_detach(struct co_task *task);
  * join it to know that it has ended.  Harmless on a task that has ended. */
 void co_cancel(struct co_task *task);
 
+/* Between these, cancels of the calling task wait: waits go on as if nothing
+ * had happened.  May be nested.  After the last enable they take effect. */
+void co_cancel_disable(void);
+void co_cancel_enable(void);
+
 /* The running task; NULL outside tasks. */
 struct co_task *co_self(void);
 const char *co_task_name(const struct co_task *task);
@@ -85,6 +92,74 @@ CO_FN int co_sleep(int64_t span_ns);
 int64_t co_now(void);
 /* A deadline span_ns from now, by a clock read for it (which co_now sees too). */
 int64_t co_after(int64_t span_ns);
+
+/* ---- groups ---- */
+
+enum co_group_flag { CO_GROUP_KEEP_GOING = 1 }; /* a member's error does not cancel the others */
+
+/* Tasks that all end before the scope of the group does.  Caller's memory; the
+ * fields are the library's. */
+struct co_group {
+    struct list members;
+    struct list waiters;
+    struct list spawners;
+    size_t limit;
+    size_t alive; /* members, and places promised to spawners */
+    size_t ended; /* members so far */
+    int first_error;
+    unsigned flags;
+    bool is_cancelled;
+};
+
+/* limit: members at a time, 0: any number; flags: of enum co_group_flag. */
+void co_group_init(struct co_group *group, size_t limit, unsigned flags);
+/* Spawn a member; waits for a place in a bounded group (deadline 0: -EAGAIN
+ * instead).  0, or -ENOMEM.  A member of a cancelled group starts cancelled. */
+#define co_group_spawn(group, fn, arg, deadline_ns)                                                \
+    __extension__({                                                                                \
+        static struct co_site co_site_here = {__FILE__, __func__, __LINE__};                       \
+        co_group_spawn_at(&co_site_here, group, fn, arg, deadline_ns);                             \
+    })
+CO_FN MUST_USE int co_group_spawn_at(struct co_site *site, struct co_group *group, co_fn *fn,
+                                     void *arg, int64_t deadline_ns);
+/* Wait for all members; 0 or the error of the member that failed first.
+ * -ETIMEDOUT leaves them running. */
+CO_FN MUST_USE int co_group_wait(struct co_group *group, int64_t deadline_ns);
+/* Wait until `count` members have ended since init, or none is left. */
+CO_FN MUST_USE int co_group_wait_count(struct co_group *group, size_t count, int64_t deadline_ns);
+void co_group_cancel(struct co_group *group);
+/* The end of the scope: cancel whoever is left and wait for them, even when the
+ * caller is cancelled itself.  The first error, or 0. */
+CO_FN int co_group_close(struct co_group *group);
+
+/* ---- scoped deadlines ---- */
+
+/* A deadline for everything the task does until the scope is left: each wait
+ * inside ends at the earliest of its own deadline and those of the scopes
+ * around it, with -ETIMEDOUT; has_expired tells whose it was.  Caller's memory. */
+struct co_scope {
+    struct co_scope *outer;
+    int64_t deadline_ns;
+    bool has_expired;
+};
+
+/* Scopes nest: leave the innermost first. */
+CO_FN void co_scope_enter(struct co_scope *scope, int64_t deadline_ns);
+/* True when a wait inside ended because of this very scope. */
+CO_FN bool co_scope_leave(struct co_scope *scope);
+/* A new deadline for the innermost scope. */
+CO_FN void co_scope_restart(struct co_scope *scope, int64_t deadline_ns);
+
+/* ---- task-local values ---- */
+
+/* The address of a static struct co_local names the value. */
+struct co_local {
+    void (*destroy)(void *value); /* at the task's end, for values not NULL; may be NULL */
+};
+/* NULL when the running task has none. */
+void *co_local_get(const struct co_local *local);
+/* The value is transferred to the task.  The old one is not destroyed.  0, -ENOMEM. */
+int co_local_set(const struct co_local *local, void *value);
 
 /* ---- between threads ---- */
 

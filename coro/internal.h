@@ -49,6 +49,17 @@ enum co_wait {
     CO_WAIT_READ, /* wait_on: the fd, as an integer */
     CO_WAIT_WRITE,
     CO_WAIT_FD,
+    CO_WAIT_MUTEX, /* from here on wait_on is the object */
+    CO_WAIT_COND,
+    CO_WAIT_SEM,
+    CO_WAIT_EVENT,
+    CO_WAIT_SEND,
+    CO_WAIT_RECV,
+    CO_WAIT_SELECT, /* none: several */
+    CO_WAIT_PUT,
+    CO_WAIT_GET,
+    CO_WAIT_QUEUE,
+    CO_WAIT_GROUP,
 };
 
 /* At the top of its own stack, so that one page holds it and its first frames. */
@@ -59,8 +70,10 @@ struct co_task {
     uint8_t state; /* enum co_task_state */
     uint8_t wait;  /* enum co_wait, while parked */
     bool is_detached;
-    bool is_cancelled; /* every wait fails from now on */
-    bool is_parked_fd; /* fn is a co_parked_fn and gets `why` */
+    bool is_cancelled;     /* every wait fails from now on */
+    bool is_cancel_wanted; /* takes effect when cancel_off is 0 */
+    uint16_t cancel_off;   /* depth of cancel-disabled sections */
+    bool is_parked_fd;     /* fn is a co_parked_fn and gets `why` */
     int why;
     int woken; /* what the current park returns */
     int result;
@@ -71,6 +84,10 @@ struct co_task {
     struct co_task *joiner;
     struct co_timer timer; /* the deadline of the current wait */
     const void *wait_on;
+    struct co_scope *scope; /* innermost; NULL: none */
+    struct co_group *group;
+    struct list group_link;
+    struct co_local_value *locals;
     uint64_t id;
     char *stack_low;
 };
@@ -129,14 +146,15 @@ int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_ns);
 void coro_wake(struct co_task *task, int woken);
 /* Append a task to the run queue. */
 void coro_ready(struct co_loop *loop, struct co_task *task);
+/* Let the other ready tasks run first. */
+void coro_give_way(struct co_task *task);
 /* End of a task: go on with another one; returns when the stack is spawned on again. */
 void coro_leave(struct co_loop *loop, struct co_task *task);
-/* Every so often let others run although nothing would block. */
-void coro_io_budget_spent(struct co_loop *loop);
+/* After a call that did not block: every so often, let others run. */
 static inline void coro_count_io(struct co_loop *loop)
 {
     if (UNLIKELY(--loop->io_budget <= 0))
-        coro_io_budget_spent(loop);
+        coro_give_way(loop->self);
 }
 
 /* ---- task.c ---- */
@@ -147,6 +165,13 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
 void coro_cancel_all(struct co_loop *loop);
 /* Give back what the tasks of an ended loop hold besides their stacks. */
 void coro_tasks_fini(struct co_loop *loop);
+
+/* ---- group.c, local.c ---- */
+
+/* A member has ended; called on its own stack. */
+void coro_group_ended(struct co_task *task);
+/* Destroy the values of the running task. */
+void coro_locals_destroy(struct co_task *task);
 
 /* ---- io.c ---- */
 

@@ -71,12 +71,29 @@ static void on_deadline(struct co_timer *timer)
     coro_wake(CONTAINER_OF(timer, struct co_task, timer), -ETIMEDOUT);
 }
 
+/* The scope whose deadline comes before *deadline_ns, which is moved there;
+ * the outermost of equals, because it ends the most.  NULL: none does. */
+static struct co_scope *earliest_scope(const struct co_task *task, int64_t *deadline_ns)
+{
+    struct co_scope *earliest = NULL;
+    for (struct co_scope *scope = task->scope; scope != NULL; scope = scope->outer)
+        if (scope->deadline_ns < *deadline_ns ||
+            (earliest != NULL && scope->deadline_ns == *deadline_ns)) {
+            earliest = scope;
+            *deadline_ns = scope->deadline_ns;
+        }
+    return earliest;
+}
+
 NOINLINE int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_ns)
 {
     struct co_loop *loop = coro_loop_tls;
     struct co_task *task = loop->self;
     if (UNLIKELY(task->is_cancelled))
         return -ECANCELED;
+    struct co_scope *scope = NULL;
+    if (UNLIKELY(task->scope != NULL))
+        scope = earliest_scope(task, &deadline_ns);
     if (deadline_ns != CO_NO_DEADLINE) {
         task->timer.fire = on_deadline;
         int rv = coro_timer_arm(&loop->timers, &task->timer, deadline_ns);
@@ -87,6 +104,8 @@ NOINLINE int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_
     task->wait_on = wait_on;
     task->state = CO_TASK_PARKED;
     switch_away(loop, task);
+    if (UNLIKELY(scope != NULL && task->woken == -ETIMEDOUT))
+        scope->has_expired = true;
     return task->woken;
 }
 
@@ -109,7 +128,6 @@ struct co_task *coro_self_or_die(const char *call)
     abort();
 }
 
-/* Go to the end of the run queue. */
 static inline void give_way(struct co_loop *loop, struct co_task *task)
 {
     coro_ready(loop, task);
@@ -128,9 +146,9 @@ NOINLINE int co_yield (void)
     return task->is_cancelled ? -ECANCELED : 0;
 }
 
-NOINLINE void coro_io_budget_spent(struct co_loop *loop)
+NOINLINE void coro_give_way(struct co_task *task)
 {
-    give_way(loop, loop->self);
+    give_way(task->loop, task);
 }
 
 int co_sleep_until(int64_t deadline_ns)

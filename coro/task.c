@@ -9,7 +9,7 @@
  *
  * Failure: no stack, no task: spawn returns NULL.  A task that ignores its
  * cancellation keeps the loop running until it ends. */
-#include <string.h>
+#include <assert.h>
 
 #include "coro/internal.h"
 #include "coro/io.h"
@@ -44,8 +44,12 @@ static void task_main(void)
             task->result = ((co_parked_fn *)(void *)task->fn)(task->arg, task->why);
         else
             task->result = task->fn(task->arg);
+        if (UNLIKELY(task->locals != NULL))
+            coro_locals_destroy(task);
         loop->live--;
         task->state = CO_TASK_DEAD;
+        if (UNLIKELY(task->group != NULL))
+            coro_group_ended(task);
         if (task->is_detached) {
             release(task);
         } else if (task->joiner != NULL) {
@@ -85,7 +89,11 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
         }
     }
     task->is_detached = false;
-    task->is_cancelled = loop->is_ending;
+    task->is_cancelled = task->is_cancel_wanted = loop->is_ending;
+    task->cancel_off = 0;
+    task->scope = NULL;
+    task->group = NULL;
+    task->locals = NULL;
     task->is_parked_fd = false;
     task->fn = fn;
     task->arg = arg;
@@ -150,9 +158,52 @@ void co_cancel(struct co_task *task)
 {
     if (task->state == CO_TASK_DEAD || task->state == CO_TASK_FREE)
         return;
+    task->is_cancel_wanted = true;
+    if (task->cancel_off > 0)
+        return;
     task->is_cancelled = true;
     coro_wake(task, -ECANCELED);
 }
+
+void co_cancel_disable(void)
+{
+    struct co_task *task = coro_self_or_die("co_cancel_disable");
+    task->cancel_off++;
+    task->is_cancelled = false;
+}
+
+void co_cancel_enable(void)
+{
+    struct co_task *task = coro_self_or_die("co_cancel_enable");
+    assert(task->cancel_off > 0);
+    if (--task->cancel_off == 0)
+        task->is_cancelled = task->is_cancel_wanted;
+}
+
+/* ---- scoped deadlines ---- */
+
+void co_scope_enter(struct co_scope *scope, int64_t deadline_ns)
+{
+    struct co_task *task = coro_self_or_die("co_scope_enter");
+    *scope = (struct co_scope){.outer = task->scope, .deadline_ns = deadline_ns};
+    task->scope = scope;
+}
+
+bool co_scope_leave(struct co_scope *scope)
+{
+    struct co_task *task = coro_self_or_die("co_scope_leave");
+    assert(task->scope == scope);
+    task->scope = scope->outer;
+    return scope->has_expired;
+}
+
+void co_scope_restart(struct co_scope *scope, int64_t deadline_ns)
+{
+    scope->deadline_ns = deadline_ns;
+    scope->has_expired = false;
+}
+
+/* ---- the loop's end ---- */
 
 static bool cancel_one(const struct co_stack *stack, void *self)
 {

@@ -1,0 +1,55 @@
+/* coro/waiters.h - the list of tasks that wait for an object, inside the runtime.
+ *
+ * A waiter's record lies on its own stack.  It is on the list from before its
+ * park until it is granted something or is back; one that was woken by its
+ * deadline or a cancel is not parked any more, and is passed over. */
+#pragma once
+
+#include "coro/internal.h"
+
+struct co_waiter {
+    struct list link;
+    struct co_task *task;
+    void *item; /* where what is handed over goes to, or comes from */
+};
+
+/* The first waiter that can be granted something, off the list; NULL: none. */
+static inline struct co_waiter *coro_waiter_take(struct list *waiters)
+{
+    struct list *link;
+    while ((link = list_pop_head(waiters)) != NULL) {
+        struct co_waiter *waiter = LIST_ENTRY(link, struct co_waiter, link);
+        if (LIKELY(waiter->task->state == CO_TASK_PARKED))
+            return waiter;
+    }
+    return NULL;
+}
+
+/* Grant to the first waiter: wake it with 0.  false: nobody waits. */
+static inline bool coro_waiter_grant(struct list *waiters)
+{
+    struct co_waiter *waiter = coro_waiter_take(waiters);
+    if (waiter == NULL)
+        return false;
+    coro_wake(waiter->task, 0);
+    return true;
+}
+
+/* Wake all with `woken`. */
+static inline void coro_waiters_wake(struct list *waiters, int woken)
+{
+    struct co_waiter *waiter;
+    while ((waiter = coro_waiter_take(waiters)) != NULL)
+        coro_wake(waiter->task, woken);
+}
+
+/* Wait on the list until granted. */
+static inline int coro_wait_on(struct list *waiters, enum co_wait wait, const void *object,
+                               int64_t deadline_ns)
+{
+    struct co_waiter self = {.task = coro_loop_tls->self};
+    list_add_tail(waiters, &self.link);
+    int rv = coro_park(wait, object, deadline_ns);
+    list_del(&self.link);
+    return rv;
+}
