@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "coro/base/attr.h"
@@ -43,6 +44,10 @@ struct http_address {
 const char *http_address_text(const struct http_address *address,
                               char text[HTTP_ADDRESS_TEXT_BYTES]);
 bool http_address_is_loopback(const struct http_address *address);
+/* No address: a UNIX socket. */
+bool http_address_is_unknown(const struct http_address *address);
+/* NULL, or a family without addresses: unknown. */
+void http_address_from(const struct sockaddr *addr, struct http_address *ret_address);
 
 struct http_field {
     struct http_str name; /* as sent: compare without case */
@@ -50,7 +55,6 @@ struct http_field {
 };
 
 struct http_app;
-struct http_body;
 
 struct http_request {
     const struct http_app *app;
@@ -70,8 +74,6 @@ struct http_request {
     struct http_address peer;   /* the other end of the connection */
     struct http_address client; /* behind trusted proxies: whom they name; else the peer */
     int64_t start_ns;           /* when the head was complete; the io's clock */
-    struct http_body *body;     /* use the calls below */
-    void *session;              /* for the http layer itself */
 };
 
 /* The value of a field (name compared without case), false when absent.  Of

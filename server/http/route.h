@@ -2,8 +2,8 @@
  *
  * main.c builds one struct http_app: the routes, the limits, and the hooks by
  * which the layers above (metrics, admin check, drain) look in without http
- * knowing them.  It is shared, read-only while sessions run, but for
- * `draining`, which a signal or another thread may set. */
+ * knowing them.  It is shared, and read-only while sessions run, but for
+ * `limits` and `draining`, which another thread may replace. */
 #pragma once
 
 #include <stdatomic.h>
@@ -28,7 +28,8 @@ enum http_route_flag {
 struct http_route {
     const char
         *path; /* exact match; a trailing slash star ("/debug/" then "*") matches what follows */
-    const char *methods; /* "GET, HEAD, POST": becomes the Allow header; OPTIONS is added */
+    const char *methods; /* "GET, HEAD, OPTIONS": the Allow header as it is; HEAD with every GET,
+                            OPTIONS always */
     http_handler *handler;
     unsigned flags; /* set of enum http_route_flag */
 };
@@ -56,7 +57,9 @@ struct http_hooks {
 struct http_app {
     const struct http_route *routes;
     size_t route_count;
-    struct http_limits limits;
+    /* Owned by whoever built the app; a reload puts another in its place, and a turn
+     * goes by the one it began with: the old one must outlive it. */
+    _Atomic(const struct http_limits *) limits;
     struct http_hooks hooks;
     const char *server_name; /* Server header; NULL: none */
     const char *cors_origin; /* Access-Control-Allow-Origin: "*" or one origin; NULL: off */

@@ -1,0 +1,90 @@
+/* What is stamped on every answer: the date, and a request id. */
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "server/http/work.h"
+
+/* ---- date ---- */
+
+static __thread struct {
+    int64_t until_ns; /* monotonic; the text is right before this */
+    char line[HTTP_DATE_LINE_BYTES + 1];
+} date;
+
+static void put2(char *at, int value)
+{
+    at[0] = (char)('0' + value / 10 % 10);
+    at[1] = (char)('0' + value % 10);
+}
+
+/* Not strftime: %a and %b would follow the locale. */
+static void date_refresh(int64_t now_ns)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int64_t wall_ns = clock_wall_ns();
+    time_t wall_s = (time_t)(wall_ns / NS_PER_S);
+    struct tm tm;
+    gmtime_r(&wall_s, &tm);
+    memcpy(date.line, "Date: Sun, 00 Jan 0000 00:00:00 GMT\r\n", sizeof date.line);
+    memcpy(date.line + 6, days + 3 * tm.tm_wday, 3);
+    put2(date.line + 11, tm.tm_mday);
+    memcpy(date.line + 14, months + 3 * tm.tm_mon, 3);
+    put2(date.line + 18, (tm.tm_year + 1900) / 100);
+    put2(date.line + 20, tm.tm_year + 1900);
+    put2(date.line + 23, tm.tm_hour);
+    put2(date.line + 26, tm.tm_min);
+    put2(date.line + 29, tm.tm_sec);
+    date.until_ns = now_ns + NS_PER_S - wall_ns % NS_PER_S;
+}
+
+const char *http_date_line(int64_t now_ns)
+{
+    if (UNLIKELY(now_ns >= date.until_ns))
+        date_refresh(now_ns);
+    return date.line;
+}
+
+/* ---- request ids ---- */
+
+/* A forked child must not repeat its parent's ids: each fork makes old seeds stale. */
+static unsigned generation = 1;
+static pthread_once_t generation_once = PTHREAD_ONCE_INIT;
+static __thread struct {
+    unsigned generation;
+    uint64_t next;
+} ids;
+
+static void on_fork(void)
+{
+    generation++;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, on_fork);
+}
+
+static void ids_seed(void)
+{
+    pthread_once(&generation_once, watch_forks);
+    if (getrandom(&ids.next, sizeof ids.next, GRND_NONBLOCK) != sizeof ids.next)
+        ids.next = (uint64_t)clock_wall_ns() ^ (uint64_t)(uintptr_t)&ids;
+    ids.generation = generation;
+}
+
+void http_make_id(char text[HTTP_ID_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    if (UNLIKELY(ids.generation != generation))
+        ids_seed();
+    /* splitmix64: a counter made to look random; unique, not secret */
+    uint64_t z = (ids.next += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    for (int i = 0; i < HTTP_ID_BYTES; i++, z >>= 4)
+        text[i] = digits[z & 15];
+}

@@ -1,0 +1,104 @@
+/* server/http/work.h - what a connection needs only while a turn runs: buffers,
+ * the request, the answer.  Private to server/http.
+ *
+ * Borrowed from a pool of the thread and given back when the turn ends, so
+ * that an idle connection holds none of it.
+ *
+ *   input   in[..at) is used up, in[at..end) waits; while a handler runs the
+ *           request's head lies before `at` and must not move */
+#pragma once
+
+#include "coro/base/clock.h"
+#include "server/http/body.h"
+#include "server/http/session.h"
+#include "server/http/strict.h"
+
+enum {
+    WORK_READ_BYTES = 16 * 1024,   /* read at once, beside what a head may need */
+    WORK_FLUSH_BYTES = 64 * 1024,  /* gathered answers go out at this size */
+    WORK_DIRECT_BYTES = 16 * 1024, /* from here on a body is written from where it lies */
+    WORK_KEEP_BYTES = 64 * 1024,   /* a larger buffer is not kept in the pool */
+    WORK_ID_BYTES = 64,            /* longest request id that is echoed */
+};
+
+struct http_response {
+    int status;
+    int error;         /* first failure of a call that returns nothing */
+    const char *type;  /* Content-Type; NULL: none */
+    const char *allow; /* Allow; NULL: none */
+    struct buf body;
+    struct buf fields; /* "Name: value\r\n"... */
+    bool is_stream;
+    bool is_chunked;
+    bool is_bodiless;   /* HEAD, 204, 304: the head alone goes out */
+    bool is_incomplete; /* a stream that must not look finished */
+    uint64_t bytes_out;
+};
+
+struct http_receive {
+    struct http_decoder decoder;
+    uint64_t wire_bytes;
+    int64_t waited_ns;     /* spent waiting for the client to send */
+    bool is_continue_owed; /* the client waits for 100 Continue */
+    int status;            /* the refusal a failed read calls for; 0: none */
+    int error;             /* what body calls return from now on */
+    const char *why;
+};
+
+struct http_work {
+    struct http_work *next; /* in the pool */
+    struct http_session *session;
+    struct http_app *app;
+    struct http_io *io;
+    const struct http_limits *limits; /* of this turn */
+    struct http_head head;
+    struct http_request req;
+    struct http_response res;
+    struct http_receive body;
+    const struct http_route *route;
+    struct buf out;           /* answers on their way */
+    int64_t head_deadline_ns; /* of the request being received; 0: not begun */
+    int64_t start_ns;         /* of the request being answered */
+    int64_t now_ns;           /* the io clock when the last read returned */
+    bool is_closing;          /* after what is in `out` */
+    bool is_lingering;        /* and bytes of the client may still come */
+    uint8_t reason;           /* enum http_close_reason, with is_closing */
+    int error;                /* of a failed write */
+    char id[WORK_ID_BYTES];
+    size_t head_at; /* where the head of this request begins in `in` */
+    size_t at, end, cap;
+    char *in;
+    size_t field_cap;
+    struct http_field fields[]; /* field_cap of them, then the input buffer */
+};
+
+/* NULL: no memory. */
+struct http_work *http_work_borrow(const struct http_limits *limits);
+void http_work_return(struct http_work *w);
+
+/* Write out what has gathered.  0 or -errno (also kept in w->error). */
+int http_work_flush(struct http_work *w);
+/* Close after this answer; the first reason stands. */
+void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
+
+/* ---- respond.c ---- */
+void http_respond_begin(struct http_work *w);
+/* Put the answer (or the end of the stream) into `out`. */
+void http_respond_end(struct http_work *w);
+/* Write a stream's gathered bytes out.  0 or -errno. */
+int http_respond_push(struct http_work *w);
+
+/* ---- receive.c ---- */
+void http_receive_begin(struct http_work *w, bool is_chunked, int64_t content_length);
+/* Would the rest of the body be too much to read only to throw it away? */
+bool http_receive_is_hopeless(const struct http_work *w);
+/* Read the rest of the body and drop it.  0 or -errno. */
+int http_receive_discard(struct http_work *w);
+
+/* ---- stamp.c ---- */
+#define HTTP_DATE_LINE_BYTES 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
+/* The Date line of this second, cached per thread; now_ns is monotonic. */
+const char *http_date_line(int64_t now_ns);
+/* A fresh request id into text: its length. */
+#define HTTP_ID_BYTES 16
+void http_make_id(char text[HTTP_ID_BYTES]);
