@@ -18,7 +18,10 @@ const char *const lg_outcome_text[LG_OUTCOMES] = {
 
 int lg_record_init(struct lg_record *r, int64_t start_ns)
 {
-    *r = (struct lg_record){.start_ns = start_ns, .tick_ns = LG_TICK_FIRST_NS};
+    *r = (struct lg_record){.start_ns = start_ns,
+                            .tick_ns = LG_TICK_FIRST_NS,
+                            .window_start_ns = start_ns,
+                            .window_end_ns = CLOCK_NEVER};
     struct hist *all[] = {&r->latency, &r->raw, &r->errors, &r->lag};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (hist_init(all[i], HIST_FINE) < 0) {
@@ -85,6 +88,10 @@ void lg_record_end(struct lg_record *r, enum lg_outcome outcome, int64_t due_ns,
     struct lg_tick *tick = tick_at(r, end_ns);
     int64_t latency_ns = end_ns - due_ns;
     r->outcomes[outcome]++;
+    if (end_ns > r->last_ns)
+        r->last_ns = end_ns;
+    if (outcome <= LG_STATUS && end_ns >= r->window_start_ns && end_ns < r->window_end_ns)
+        r->answered++;
     if (LIKELY(outcome == LG_OK)) {
         tick->ok++;
         if (LIKELY(tick->latency.counts != NULL) || hist_init(&tick->latency, HIST_COARSE) == 0)
@@ -110,8 +117,14 @@ int lg_record_merge(struct lg_record *into, const struct lg_record *from)
 {
     into->sent += from->sent;
     into->unsent += from->unsent;
-    for (int i = 0; i < LG_OUTCOMES; i++)
+    into->answered += from->answered;
+    if (from->last_ns > into->last_ns)
+        into->last_ns = from->last_ns;
+    for (int i = 0; i < LG_OUTCOMES; i++) {
         into->outcomes[i] += from->outcomes[i];
+        if (into->first_error[i] == 0)
+            into->first_error[i] = from->first_error[i];
+    }
     for (size_t i = 0; i < ARRAY_LEN(into->statuses); i++)
         into->statuses[i] += from->statuses[i];
     into->connects += from->connects;

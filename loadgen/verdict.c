@@ -1,0 +1,163 @@
+#include "loadgen/verdict.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "coro/base/clock.h"
+#include "coro/base/err.h"
+#include "coro/base/units.h"
+
+#define CPU_WARN        0.5
+#define CPU_LIMIT       0.9
+#define LAG_SHARE_LIMIT 0.1 /* of p99 */
+#define LAG_FLOOR_NS    (100 * NS_PER_US)
+#define LAG_INVALID_NS  (1 * NS_PER_MS)
+#define RATE_HELD       0.99
+#define LITTLE_SLACK    0.05
+#define SILENCE_NS      NS_PER_S
+
+PRINTF_LIKE(3, 4)
+static void find(struct lg_findings *f, enum lg_severity severity, const char *format, ...)
+{
+    if (f->n == LG_FINDINGS_MAX)
+        return;
+    struct lg_finding *finding = &f->list[f->n++];
+    finding->severity = severity;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(finding->text, sizeof finding->text, format, args);
+    va_end(args);
+}
+
+static void judge_truth(const struct lg_result *r, struct lg_findings *f)
+{
+    const struct lg_record *rec = &r->record;
+    if (!lg_record_is_true(rec))
+        find(f, LG_INVALID, "the counts do not add up: a bug in loadgen");
+    if (r->server_counted < 0)
+        return;
+    const struct lg_record *warm = &r->warmup;
+    /* What surely reached the server, and what may have. */
+    uint64_t least = rec->outcomes[LG_OK] + rec->outcomes[LG_STATUS] + warm->outcomes[LG_OK] +
+                     warm->outcomes[LG_STATUS];
+    uint64_t most = rec->sent + warm->sent - rec->outcomes[LG_CONNECT] - rec->outcomes[LG_LOCAL] -
+                    warm->outcomes[LG_CONNECT] - warm->outcomes[LG_LOCAL];
+    uint64_t counted = (uint64_t)r->server_counted;
+    if (counted < least)
+        find(f, LG_INVALID, "the server counted %ju requests, but gave %ju answers",
+             (uintmax_t)counted, (uintmax_t)least);
+    else if (counted > most)
+        find(f, LG_WARNING, "the server counted %ju requests, %ju were sent: somebody else uses it",
+             (uintmax_t)counted, (uintmax_t)most);
+    else
+        find(f, LG_NOTE, "the server's own counter agrees: %ju requests", (uintmax_t)counted);
+}
+
+/* The most frequent kind of failure. */
+static enum lg_outcome main_failure(const struct lg_record *r)
+{
+    enum lg_outcome most = LG_STATUS;
+    for (int i = LG_STATUS; i < LG_OUTCOMES; i++)
+        if (r->outcomes[i] > r->outcomes[most])
+            most = (enum lg_outcome)i;
+    return most;
+}
+
+static void judge_server(const struct lg_result *r, struct lg_findings *f)
+{
+    const struct lg_record *rec = &r->record;
+    uint64_t failed = lg_record_failed(rec);
+    if (rec->outcomes[LG_OK] == 0) {
+        if (failed == 0)
+            find(f, r->interrupted ? LG_NOTE : LG_FAILED, "no request was sent");
+        else {
+            enum lg_outcome most = main_failure(rec);
+            find(f, LG_FAILED, "no request succeeded; most of them: %s%s%s", lg_outcome_text[most],
+                 rec->first_error[most] != 0 ? ": " : "",
+                 rec->first_error[most] != 0 ? err_text(rec->first_error[most]) : "");
+        }
+        return;
+    }
+    int64_t last_ok_ns = 0, last_failed_ns = 0;
+    for (unsigned i = 0; i < rec->n_ticks; i++) {
+        int64_t at_ns = (int64_t)(i + 1) * rec->tick_ns;
+        last_ok_ns = rec->ticks[i].ok > 0 ? at_ns : last_ok_ns;
+        last_failed_ns = rec->ticks[i].failed > 0 ? at_ns : last_failed_ns;
+    }
+    if (!r->interrupted && last_failed_ns - last_ok_ns > SILENCE_NS)
+        find(f, LG_FAILED, "the server stopped answering after %.1f s", (double)last_ok_ns / 1e9);
+}
+
+static void judge_open(const struct lg_load *load, const struct lg_result *r, struct lg_findings *f)
+{
+    const struct lg_record *rec = &r->record;
+    double due = (double)(rec->sent + rec->unsent);
+    double held = due > 0 ? (double)(rec->sent - rec->outcomes[LG_LOCAL]) / due : 1;
+    double answered = load->rate_per_s > 0 ? r->requests_per_s / load->rate_per_s : 1;
+    char lag_text[UNITS_TEXT_BYTES];
+    bool is_limited = r->own_cpu > CPU_LIMIT;
+    if (is_limited)
+        find(f, LG_INVALID,
+             "client-limited: loadgen used %.0f %% of its core; use more threads (-t) or a lower "
+             "rate",
+             r->own_cpu * 100);
+    if (!r->interrupted && !is_limited && (held < RATE_HELD || answered < RATE_HELD))
+        find(f, LG_WARNING,
+             "the server did not take the rate: %.0f of %.0f requests a second were answered; "
+             "latency is that of a growing queue",
+             r->requests_per_s, load->rate_per_s);
+    double lag_ns = (double)hist_percentile_ns(&rec->lag, 99);
+    double p99_ns = (double)hist_percentile_ns(&rec->latency, 99);
+    units_format_ns(lag_ns, lag_text);
+    if (lag_ns <= LAG_FLOOR_NS || lag_ns <= LAG_SHARE_LIMIT * p99_ns)
+        return;
+    find(f, lag_ns > LAG_INVALID_NS ? LG_INVALID : LG_WARNING,
+         "schedule lag p99 is %s, %.0f %% of the p99 shown: part of that latency is loadgen's own",
+         lag_text, 100 * lag_ns / p99_ns);
+}
+
+static void judge_closed(const struct lg_load *load, const struct lg_result *r,
+                         struct lg_findings *f)
+{
+    if (r->own_cpu > CPU_LIMIT)
+        find(f, LG_WARNING,
+             "client-limited: loadgen used %.0f %% of its core; the server may be able to do "
+             "more (-t adds threads)",
+             r->own_cpu * 100);
+    else if (r->own_cpu > CPU_WARN)
+        find(f, LG_NOTE, "loadgen used %.0f %% of its core", r->own_cpu * 100);
+    /* Little's law: busy connections = throughput x mean latency. */
+    double busy = r->requests_per_s * hist_mean_ns(&r->record.latency) / 1e9 / load->pipeline;
+    bool is_clean = lg_record_failed(&r->record) == 0 && load->requests_max == 0 && !r->interrupted;
+    if (is_clean && r->seconds >= 1 && load->keepalive &&
+        busy < load->connections * (1 - LITTLE_SLACK))
+        find(f, LG_WARNING, "on average %.1f of %u connections were busy: time was lost in loadgen",
+             busy, load->connections);
+}
+
+void lg_judge(const struct lg_load *load, const struct lg_result *result,
+              struct lg_findings *ret_findings)
+{
+    ret_findings->n = 0;
+    judge_truth(result, ret_findings);
+    judge_server(result, ret_findings);
+    if (load->rate_per_s > 0)
+        judge_open(load, result, ret_findings);
+    else
+        judge_closed(load, result, ret_findings);
+    if (load->idle > 0 && result->idle_open < load->idle)
+        find(ret_findings, LG_WARNING, "only %u of %u idle connections stood until the end",
+             result->idle_open, load->idle);
+}
+
+int lg_exit_code(const struct lg_result *result, const struct lg_findings *findings)
+{
+    static const int codes[] = {[LG_NOTE] = 0, [LG_WARNING] = 0, [LG_FAILED] = 1, [LG_INVALID] = 4};
+    if (result->interrupted)
+        return 130;
+    enum lg_severity worst = LG_NOTE;
+    for (size_t i = 0; i < findings->n; i++)
+        worst = findings->list[i].severity > worst ? findings->list[i].severity : worst;
+    return codes[worst];
+}
