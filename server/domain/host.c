@@ -60,6 +60,14 @@ static enum domain_error parse_bracketed(const char *raw, const char *end, struc
     return address_ipv6(text + 1, n - 2, r);
 }
 
+/* host[0..*n) in place. */
+static NOINLINE enum domain_error to_ascii(char *host, size_t *n, unsigned *flags)
+{
+    char text[DOMAIN_HOST_MAX_BYTES];
+    memcpy(text, host, *n);
+    return idna_to_ascii(text, *n, host, n, flags);
+}
+
 enum domain_error host_parse(const char *raw, size_t len, struct domain_result *r)
 {
     const char *end = raw + len;
@@ -76,8 +84,12 @@ enum domain_error host_parse(const char *raw, size_t len, struct domain_result *
     r->flags = (uint16_t)flags;
     if (n > DOMAIN_HOST_MAX_BYTES)
         return DOMAIN_ERROR_HOST_TOO_LONG;
-    if (!is_ascii)
-        return DOMAIN_ERROR_HOST_IDNA;
+    if (!is_ascii) {
+        enum domain_error error = to_ascii(host, &n, &flags);
+        r->flags = (uint16_t)flags;
+        if (error != DOMAIN_OK)
+            return error;
+    }
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)host[i];
         if (is_forbidden(c))

@@ -75,3 +75,16 @@ size_t punycode_decode(const char *text, size_t len, uint32_t *ret_points, size_
 uint32_t utf8_next(const char **at, const char *end);
 /* Write a code point (at most 4 bytes); the number of bytes. */
 size_t utf8_put(uint32_t point, char *ret_text);
+
+/* ---- normalize.c ---- */
+
+/* Unicode normalization form C.  New count, 0: does not fit (or nothing came in). */
+size_t normalize_nfc(const uint32_t *points, size_t count, uint32_t *ret_points, size_t cap);
+
+/* ---- idna.c ---- */
+
+/* "Domain to ASCII" of the URL standard for a name with a non-ASCII character:
+ * text (UTF-8) into host (DOMAIN_HOST_MAX_BYTES, may not overlap).  Adds
+ * DOMAIN_FULLWIDTH to *flags where it applies. */
+enum domain_error idna_to_ascii(const char *text, size_t len, char *ret_host, size_t *ret_len,
+                                unsigned *flags);

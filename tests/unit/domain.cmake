@@ -1,2 +1,3 @@
 domaind_test(url DEPS domain)
 domaind_test(domain_format DEPS domain)
+domaind_test(conformance DEPS domain PkgConfig::LIBPSL)
