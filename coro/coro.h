@@ -35,7 +35,8 @@ typedef int co_fn(void *arg);
 struct co_options {
     const char *name;       /* of the loop, for reports; NULL: "main" */
     size_t stack_bytes;     /* address space per task; 0: 256 KiB */
-    size_t pool_max_stacks; /* idle stacks kept; 0: no limit but the address space */
+    size_t pool_max_stacks; /* idle stacks whose memory is kept; 0: all */
+    bool is_unaccounted;    /* no CPU time and longest slice per task: a switch is faster */
 };
 
 /* Make this thread a loop, run fn(arg) as its first task, then cancel and join
@@ -50,6 +51,7 @@ struct co_site {
     const char *file;
     const char *function;
     int line;
+    unsigned id; /* the library's; 0 until first used */
 };
 
 /* Start fn(arg) as a task that runs after those already ready.  name is
@@ -58,7 +60,7 @@ struct co_site {
 #define co_spawn(fn, arg) co_spawn_named(NULL, fn, arg)
 #define co_spawn_named(name, fn, arg)                                                              \
     __extension__({                                                                                \
-        static struct co_site co_site_here = {__FILE__, __func__, __LINE__};                       \
+        static struct co_site co_site_here = {__FILE__, __func__, __LINE__, 0};                    \
         co_spawn_at(&co_site_here, name, fn, arg);                                                 \
     })
 struct co_task *co_spawn_at(struct co_site *site, const char *name, co_fn *fn, void *arg);
@@ -117,7 +119,7 @@ void co_group_init(struct co_group *group, size_t limit, unsigned flags);
  * instead).  0, or -ENOMEM.  A member of a cancelled group starts cancelled. */
 #define co_group_spawn(group, fn, arg, deadline_ns)                                                \
     __extension__({                                                                                \
-        static struct co_site co_site_here = {__FILE__, __func__, __LINE__};                       \
+        static struct co_site co_site_here = {__FILE__, __func__, __LINE__, 0};                    \
         co_group_spawn_at(&co_site_here, group, fn, arg, deadline_ns);                             \
     })
 CO_FN MUST_USE int co_group_spawn_at(struct co_site *site, struct co_group *group, co_fn *fn,

@@ -21,6 +21,7 @@
 
 #include "coro/base/list.h"
 #include "coro/coro.h"
+#include "coro/prof/sched.h"
 #include "coro/reactor.h"
 #include "coro/stack.h"
 #include "coro/switch.h"
@@ -62,6 +63,18 @@ enum co_wait {
     CO_WAIT_GROUP,
 };
 
+/* What the tasks of one spawn site did in one loop.  cpu and longest lack the
+ * tasks that still lie on a stack: those are added when somebody asks, and for
+ * good when the stack is used again. */
+struct co_site_stats {
+    struct co_site *site;
+    uint64_t total;
+    uint64_t alive;
+    uint64_t cpu_ticks;
+    uint64_t longest_ticks; /* longest stretch without a switch */
+    size_t stack_high_bytes;
+};
+
 /* At the top of its own stack, so that one page holds it and its first frames. */
 struct co_task {
     struct co_context context;
@@ -90,6 +103,11 @@ struct co_task {
     struct co_local_value *locals;
     uint64_t id;
     char *stack_low;
+    int64_t spawned_ns;
+    struct co_site_stats *stats; /* NULL: no site has used this stack yet */
+    uint64_t cpu_ticks;          /* this life's */
+    uint64_t longest_ticks;
+    struct prof_cursor prof;
 };
 
 struct co_post {
@@ -105,12 +123,16 @@ struct co_loop {
     struct co_task *self; /* NULL: the loop itself runs */
     struct co_task *ready_head;
     struct co_task *ready_tail;
-    int budget;    /* switches left before the loop looks at I/O and timers */
-    int io_budget; /* calls left that a task may do without giving way */
+    bool is_clocked;    /* each switch reads the tick counter: accounting or recording is on */
+    bool is_tick_fresh; /* `ticks` is of this poll */
+    int budget;         /* switches left before the loop looks at I/O and timers */
+    int io_budget;      /* calls left that a task may do without giving way */
     struct co_task *pool;
     size_t pool_count;
     size_t pool_max;
     int64_t now_ns;
+    uint64_t ticks;          /* at the last switch */
+    uint64_t turn_end_ticks; /* no further switch between tasks after this */
     struct co_context context;
     struct co_timers timers;
     struct reactor *reactor;
@@ -125,6 +147,10 @@ struct co_loop {
     size_t ready_count;
     uint64_t next_id;
     bool is_ending;
+    bool is_accounting;
+    uint64_t turn_ticks_max;
+    struct co_site_stats **sites; /* by site->id */
+    uint32_t sites_cap;
     int turn_switches; /* the budget of this turn */
     const char *name;
 
@@ -165,6 +191,19 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
 void coro_cancel_all(struct co_loop *loop);
 /* Give back what the tasks of an ended loop hold besides their stacks. */
 void coro_tasks_fini(struct co_loop *loop);
+
+/* ---- site.c ---- */
+
+/* The figures of a site in this loop; NULL: out of memory. */
+struct co_site_stats *coro_site_find_slow(struct co_loop *loop, struct co_site *site);
+static inline struct co_site_stats *coro_site_find(struct co_loop *loop, struct co_site *site)
+{
+    uint32_t id = __atomic_load_n(&site->id, __ATOMIC_RELAXED);
+    if (LIKELY(id != 0 && id < loop->sites_cap && loop->sites[id] != NULL))
+        return loop->sites[id];
+    return coro_site_find_slow(loop, site);
+}
+void coro_sites_fini(struct co_loop *loop);
 
 /* ---- group.c, local.c ---- */
 

@@ -51,7 +51,7 @@ int co_close(int fd);
 typedef int co_parked_fn(void *arg, int why);
 #define co_park_fd(fd, deadline_ns, fn, arg)                                                       \
     __extension__({                                                                                \
-        static struct co_site co_site_here = {__FILE__, __func__, __LINE__};                       \
+        static struct co_site co_site_here = {__FILE__, __func__, __LINE__, 0};                    \
         co_park_fd_at(&co_site_here, fd, deadline_ns, fn, arg);                                    \
     })
 MUST_USE int co_park_fd_at(struct co_site *site, int fd, int64_t deadline_ns, co_parked_fn *fn,

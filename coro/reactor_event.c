@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "coro/base/clock.h"
+#include "coro/prof/prof.h"
 
 struct reactor_watch {
     struct event event; /* its callback and argument are the user's fn and arg */
@@ -35,6 +36,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     struct reactor_watch *watch = arg;
+    prof_wait_end(); /* the first callback of a poll ends its wait */
     unsigned events = 0;
     if (what & EV_READ)
         events |= REACTOR_READ;

@@ -6,15 +6,20 @@
  * empty or the turn's budget of switches is spent.  The budget follows the
  * clock, so that endless yielders do not keep I/O and timers waiting: it is
  * doubled after a short turn, cut down after a long one, and one switch is the
- * least.  What remains is the slice of a task that does not yield at all. */
+ * least.  When switches read the tick counter anyway, a turn also ends by time.
+ * What remains is the slice of a task that does not yield at all.
+ *
+ * One reading of the tick counter per switch serves the accounting of tasks
+ * and the profiler, and without either there is none. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coro/internal.h"
+#include "coro/prof/prof.h"
 
 #define TURN_SWITCHES_FIRST 64
-#define TURN_SWITCHES_MAX   4096
+#define TURN_SWITCHES_MAX   256
 #define TURN_SHORT_NS       (NS_PER_MS / 4)
 #define TURN_LONG_NS        NS_PER_MS
 /* Calls that find data waiting, in a row, before a task gives way. */
@@ -47,15 +52,40 @@ static inline struct co_task *take_ready(struct co_loop *loop)
     return task;
 }
 
+/* Charge what ran until now (NULL: the loop itself), and start what runs next. */
+static inline void count_switch(struct co_loop *loop, struct co_task *from, struct co_task *to)
+{
+    struct prof_cursor *next = to != NULL ? &to->prof : prof_loop_cursor();
+    if (!loop->is_clocked) {
+        /* whoever opens a recording slot finds out whose turn it is */
+        prof_self.running = next;
+        return;
+    }
+    uint64_t now = prof_ticks();
+    if (from != NULL) {
+        uint64_t slice = now - loop->ticks;
+        from->cpu_ticks += slice;
+        if (slice > from->longest_ticks)
+            from->longest_ticks = slice;
+    }
+    prof_park(from != NULL ? &from->prof : prof_loop_cursor(), now);
+    prof_resume(next, now);
+    loop->ticks = now;
+    if (UNLIKELY(now > loop->turn_end_ticks))
+        loop->budget = 0;
+}
+
 /* Leave `task`, whose new state is set, for the next ready one. */
 static inline void switch_away(struct co_loop *loop, struct co_task *task)
 {
     if (UNLIKELY(loop->ready_head == NULL || --loop->budget <= 0)) {
         loop->self = NULL;
+        count_switch(loop, task, NULL);
         coro_context_switch(&task->context, &loop->context);
         return;
     }
     struct co_task *next = take_ready(loop);
+    count_switch(loop, task, next);
     coro_context_switch(&task->context, &next->context);
 }
 
@@ -115,8 +145,17 @@ void coro_wake(struct co_task *task, int woken)
         return;
     if (task->timer.place != 0)
         coro_timer_disarm(&task->loop->timers, &task->timer);
+    struct co_loop *loop = task->loop;
     task->woken = woken;
-    coro_ready(task->loop, task);
+    if (loop->is_clocked) {
+        /* woken by the loop: its last switch lies before the poll */
+        if (loop->self == NULL && !loop->is_tick_fresh) {
+            loop->ticks = prof_ticks();
+            loop->is_tick_fresh = true;
+        }
+        prof_ready(&task->prof, loop->ticks);
+    }
+    coro_ready(loop, task);
 }
 
 struct co_task *coro_self_or_die(const char *call)
@@ -202,8 +241,12 @@ static void adapt_budget(struct co_loop *loop, int64_t turn_ns)
 
 static NOINLINE void run_ready(struct co_loop *loop)
 {
+    loop->is_clocked = loop->is_accounting || prof_self.slot != NULL;
     loop->budget = loop->turn_switches;
+    loop->turn_end_ticks = UINT64_MAX;
     struct co_task *next = take_ready(loop);
+    count_switch(loop, NULL, next);
+    loop->turn_end_ticks = loop->ticks + loop->turn_ticks_max;
     coro_context_switch(&loop->context, &next->context);
     if (loop->budget <= 0)
         adapt_budget(loop, clock_now_ns() - loop->now_ns);
@@ -217,7 +260,11 @@ static int run_turns(struct co_loop *loop)
             wait_ns = coro_timers_next(&loop->timers);
         if (wait_ns <= loop->now_ns)
             wait_ns = 0;
+        loop->is_tick_fresh = false;
+        if (wait_ns != 0)
+            prof_wait_begin();
         int rv = reactor_poll(loop->reactor, wait_ns);
+        prof_wait_end();
         if (rv < 0 && rv != -EINTR)
             return rv;
         loop->now_ns = clock_now_ns();
@@ -237,6 +284,7 @@ static void loop_free(struct co_loop *loop)
     reactor_free(loop->reactor);
     coro_timers_fini(&loop->timers);
     coro_stack_arena_fini(&loop->arena);
+    coro_sites_fini(loop);
     free(loop);
 }
 
@@ -252,6 +300,10 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     loop->name = options->name != NULL ? options->name : "main";
     loop->pool_max = options->pool_max_stacks != 0 ? options->pool_max_stacks : SIZE_MAX;
     loop->turn_switches = TURN_SWITCHES_FIRST;
+    loop->is_accounting = !options->is_unaccounted;
+    loop->is_clocked = loop->is_accounting;
+    loop->turn_ticks_max = (uint64_t)((double)TURN_LONG_NS / prof_tick_ns());
+    loop->ticks = prof_ticks();
     loop->post_fd = -1;
     loop->now_ns = clock_now_ns();
     coro_timers_init(&loop->timers);
@@ -288,7 +340,7 @@ static int main_task(void *arg)
 
 int co_run(co_fn *fn, void *arg, const struct co_options *options)
 {
-    static struct co_site site = {__FILE__, "co_run", __LINE__};
+    static struct co_site site = {__FILE__, "co_run", __LINE__, 0};
     if (coro_loop_tls != NULL)
         return -EBUSY;
     struct co_loop *loop;

@@ -46,7 +46,10 @@ static void task_main(void)
             task->result = task->fn(task->arg);
         if (UNLIKELY(task->locals != NULL))
             coro_locals_destroy(task);
+        if (UNLIKELY(task->prof.top != NULL))
+            prof_cursor_fini(&task->prof);
         loop->live--;
+        task->stats->alive--;
         task->state = CO_TASK_DEAD;
         if (UNLIKELY(task->group != NULL))
             coro_group_ended(task);
@@ -68,6 +71,7 @@ static struct co_task *task_cut(struct co_loop *loop)
     task->loop = loop;
     task->stack_low = stack.low;
     task->timer.place = 0;
+    task->stats = NULL;
     task->state = CO_TASK_FREE;
     coro_context_init(&task->context, stack.low, stack.bytes - TASK_BYTES, task_main);
     return task;
@@ -75,10 +79,31 @@ static struct co_task *task_cut(struct co_loop *loop)
 
 /* ---- spawn ---- */
 
+/* A new life on this stack: the figures of the last one go to its site for good. */
+static inline void count_spawn(struct co_task *task, struct co_site_stats *stats)
+{
+    struct co_site_stats *last = task->stats;
+    if (LIKELY(last != NULL)) {
+        last->cpu_ticks += task->cpu_ticks;
+        if (task->longest_ticks > last->longest_ticks)
+            last->longest_ticks = task->longest_ticks;
+    }
+    task->cpu_ticks = 0;
+    task->longest_ticks = 0;
+    task->stats = stats;
+    stats->total++;
+    stats->alive++;
+}
+
 struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const char *name, co_fn *fn,
                            void *arg)
 {
+    struct co_site_stats *stats = coro_site_find(loop, site);
     struct co_task *task = loop->pool;
+    if (UNLIKELY(stats == NULL)) {
+        errno = ENOMEM;
+        return NULL;
+    }
     if (LIKELY(task != NULL)) {
         loop->pool = task->next;
     } else {
@@ -101,6 +126,9 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
     task->name = name;
     task->joiner = NULL;
     task->id = ++loop->next_id;
+    task->spawned_ns = loop->now_ns;
+    count_spawn(task, stats);
+    prof_cursor_init(&task->prof, loop->ticks);
     loop->live++;
     coro_ready(loop, task);
     return task;

@@ -120,6 +120,8 @@ static int spawn_main(void *arg)
     return 0;
 }
 
+static const struct co_options unaccounted = {.is_unaccounted = true};
+
 static double in_loop(co_fn *fn, const struct co_options *options)
 {
     if (co_run(fn, NULL, options) != 0)
@@ -258,10 +260,13 @@ int main(void)
         values[i] = switch_ns();
     report("coro.switch", median(values, ROUNDS), "ns");
     for (int i = 0; i < ROUNDS; i++)
-        values[i] = in_loop(yield_main, NULL);
+        values[i] = in_loop(yield_main, &unaccounted);
     report("coro.yield", median(values, ROUNDS), "ns");
     for (int i = 0; i < ROUNDS; i++)
-        values[i] = in_loop(spawn_main, NULL);
+        values[i] = in_loop(yield_main, NULL);
+    report("coro.yield_accounted", median(values, ROUNDS), "ns");
+    for (int i = 0; i < ROUNDS; i++)
+        values[i] = in_loop(spawn_main, &unaccounted);
     report("coro.spawn_join", median(values, ROUNDS), "ns");
     for (int i = 0; i < ROUNDS; i++) {
         base[i] = echo_us(serve_epoll);
