@@ -15,3 +15,11 @@ struct endpoint_settings {
 
 /* GET /domain?url=U: the domain of one URL, as JSON or text. */
 http_handler endpoint_domain_get;
+
+/* GET /livez, /readyz: is the process alive; does it want new work. */
+http_handler endpoint_livez;
+http_handler endpoint_readyz;
+
+/* GET /: what there is, for people; GET /openapi.json: the same for machines. */
+http_handler endpoint_index;
+http_handler endpoint_openapi;

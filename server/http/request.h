@@ -11,11 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "coro/base/attr.h"
 #include "coro/base/buf.h"
+#include "server/http/address.h"
 #include "server/http/text.h"
 
 enum http_verb {
@@ -33,21 +33,6 @@ enum http_close_reason {
     HTTP_CLOSE_COUNT
 };
 const char *http_close_word(enum http_close_reason why);
-
-/* An address in 18 bytes: IPv4 as ::ffff:a.b.c.d; all zero for a UNIX socket. */
-struct http_address {
-    uint8_t ip[16];
-    uint16_t port; /* host order; 0: none */
-};
-#define HTTP_ADDRESS_TEXT_BYTES 64
-/* "192.0.2.1", "2001:db8::1", or "unix"; returns text. */
-const char *http_address_text(const struct http_address *address,
-                              char text[HTTP_ADDRESS_TEXT_BYTES]);
-bool http_address_is_loopback(const struct http_address *address);
-/* No address: a UNIX socket. */
-bool http_address_is_unknown(const struct http_address *address);
-/* NULL, or a family without addresses: unknown. */
-void http_address_from(const struct sockaddr *addr, struct http_address *ret_address);
 
 struct http_field {
     struct http_str name; /* as sent: compare without case */

@@ -3,7 +3,7 @@
  * main.c builds one struct http_app: the routes, the limits, and the hooks by
  * which the layers above (metrics, admin check, drain) look in without http
  * knowing them.  It is shared, and read-only while sessions run, but for
- * `limits` and `draining`, which another thread may replace. */
+ * `limits` and the two flags, which another thread may change. */
 #pragma once
 
 #include <stdatomic.h>
@@ -64,8 +64,9 @@ struct http_app {
     const char *server_name; /* Server header; NULL: none */
     const char *cors_origin; /* Access-Control-Allow-Origin: "*" or one origin; NULL: off */
     struct http_address_table *addresses; /* shared; NULL: no limits (address.h) */
-    const struct http_proxies *proxies;   /* whom we believe about addresses; NULL: nobody */
+    const struct http_networks *proxies;  /* whom we believe about addresses; NULL: nobody */
     void *user;                           /* what handlers need: http_request.app->user */
+    atomic_bool is_leaving;               /* /readyz says 503; everything is served as before */
     atomic_bool draining;                 /* answer what comes with Connection: close */
 };
 

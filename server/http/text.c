@@ -1,9 +1,6 @@
 #include "server/http/text.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <strings.h>
 
 #include "server/http/request.h"
@@ -75,47 +72,4 @@ const char *http_code_reason(int status)
     default:
         return "Unknown";
     }
-}
-
-static const uint8_t mapped_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
-
-void http_address_from(const struct sockaddr *addr, struct http_address *ret_address)
-{
-    memset(ret_address, 0, sizeof *ret_address);
-    if (addr != NULL && addr->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)addr;
-        memcpy(ret_address->ip, mapped_prefix, sizeof mapped_prefix);
-        memcpy(ret_address->ip + 12, &in->sin_addr, 4);
-        ret_address->port = ntohs(in->sin_port);
-    } else if (addr != NULL && addr->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)addr;
-        memcpy(ret_address->ip, &in6->sin6_addr, 16);
-        ret_address->port = ntohs(in6->sin6_port);
-    }
-}
-
-bool http_address_is_unknown(const struct http_address *address)
-{
-    static const struct http_address none;
-    return memcmp(address->ip, none.ip, sizeof none.ip) == 0;
-}
-
-const char *http_address_text(const struct http_address *address,
-                              char text[HTTP_ADDRESS_TEXT_BYTES])
-{
-    if (http_address_is_unknown(address))
-        snprintf(text, HTTP_ADDRESS_TEXT_BYTES, "unix");
-    else if (memcmp(address->ip, mapped_prefix, sizeof mapped_prefix) == 0)
-        inet_ntop(AF_INET, address->ip + 12, text, HTTP_ADDRESS_TEXT_BYTES);
-    else
-        inet_ntop(AF_INET6, address->ip, text, HTTP_ADDRESS_TEXT_BYTES);
-    return text;
-}
-
-bool http_address_is_loopback(const struct http_address *address)
-{
-    static const uint8_t loopback6[16] = {[15] = 1};
-    if (memcmp(address->ip, mapped_prefix, sizeof mapped_prefix) == 0)
-        return address->ip[12] == 127;
-    return memcmp(address->ip, loopback6, sizeof loopback6) == 0;
 }
