@@ -1,6 +1,6 @@
 /* Internationalised names: UTS #46 processing, non-transitional, as the URL
  * standard asks for it (CheckBidi and CheckJoiners on; CheckHyphens,
- * UseSTD3ASCIIRules, VerifyDnsLength off), over a table of today's Unicode.
+ * UseSTD3ASCIIRules, VerifyDnsLength off), over a generated table of Unicode 16.
  *
  *   map each code point -> NFC -> labels -> decode "xn--" labels -> validate
  *   each -> punycode.  Any failure fails the host.
