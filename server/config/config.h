@@ -21,6 +21,7 @@
 
 /* The choices of the ENUM rows, in the order of their VALUE column. */
 enum cfg_mode { CFG_MODE_COROUTINE, CFG_MODE_THREAD, CFG_MODE_PREFORK };
+enum cfg_access_log_format { CFG_ACCESS_LOG_FORMAT_COMBINED, CFG_ACCESS_LOG_FORMAT_JSON };
 
 enum cfg_type { CFG_ENUM, CFG_TEXT, CFG_LIST, CFG_INT, CFG_BYTES, CFG_TIME, CFG_BOOL };
 
