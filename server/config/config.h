@@ -22,6 +22,7 @@
 /* The choices of the ENUM rows, in the order of their VALUE column. */
 enum cfg_mode { CFG_MODE_COROUTINE, CFG_MODE_THREAD, CFG_MODE_PREFORK };
 enum cfg_access_log_format { CFG_ACCESS_LOG_FORMAT_COMBINED, CFG_ACCESS_LOG_FORMAT_JSON };
+enum cfg_overflow { CFG_OVERFLOW_REFUSE, CFG_OVERFLOW_WAIT };
 
 enum cfg_type { CFG_ENUM, CFG_TEXT, CFG_LIST, CFG_INT, CFG_BYTES, CFG_TIME, CFG_BOOL };
 

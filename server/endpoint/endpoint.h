@@ -23,3 +23,6 @@ http_handler endpoint_readyz;
 /* GET /: what there is, for people; GET /openapi.json: the same for machines. */
 http_handler endpoint_index;
 http_handler endpoint_openapi;
+
+/* GET /metrics: Prometheus text, or OpenMetrics by Accept. */
+http_handler endpoint_metrics;

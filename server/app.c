@@ -1,0 +1,150 @@
+/* server/app.c - see app.h. */
+#include "server/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "server/metrics/metrics.h"
+
+static const struct http_route routes[] = {
+    {"/domain", "GET, HEAD, OPTIONS", endpoint_domain_get, 0},
+    {"/livez", "GET, HEAD, OPTIONS", endpoint_livez, HTTP_ROUTE_QUIET},
+    {"/readyz", "GET, HEAD, OPTIONS", endpoint_readyz, HTTP_ROUTE_QUIET},
+    {"/openapi.json", "GET, HEAD, OPTIONS", endpoint_openapi, 0},
+    {"/", "GET, HEAD, OPTIONS", endpoint_index, 0},
+    {"/metrics", "GET, HEAD, OPTIONS", endpoint_metrics, HTTP_ROUTE_ADMIN | HTTP_ROUTE_QUIET},
+};
+
+static const int statuses[] = {
+#define HTTP_CODE(code, NAME, reason) code,
+#include "server/http/status.def"
+#undef HTTP_CODE
+};
+
+static const char *const close_words[] = {
+#define HTTP_CLOSE_REASON(NAME, word, is_fault, what) word,
+#include "server/http/close_reason.def"
+#undef HTTP_CLOSE_REASON
+};
+
+/* ---- hooks ---- */
+
+static void on_request(void *arg, const struct http_record *record)
+{
+    (void)arg;
+    size_t route = record->route == NULL ? METRICS_ROUTES : (size_t)(record->route - routes);
+    metrics_request(route, record->status, record->duration_ns);
+    metrics_add(METRICS_BYTES_IN, record->bytes_in);
+    metrics_add(METRICS_BYTES_OUT, record->bytes_out);
+}
+
+static void on_open(void *arg)
+{
+    (void)arg;
+    metrics_add(METRICS_OPEN, 1);
+}
+
+static void on_close(void *arg, enum http_close_reason why)
+{
+    (void)arg;
+    metrics_sub(METRICS_OPEN, 1);
+    metrics_add_at(METRICS_CLOSED, why, 1);
+}
+
+/* ---- building it ---- */
+
+static struct http_limits limits_of(const struct config *cfg)
+{
+    return (struct http_limits){
+        .header_timeout_ns = cfg->header_timeout_ns,
+        .body_timeout_ns = cfg->body_timeout_ns,
+        .body_min_bytes_per_s = cfg->body_min_bytes_per_s,
+        .idle_timeout_ns = cfg->idle_timeout_ns,
+        .write_timeout_ns = cfg->write_timeout_ns,
+        .linger_timeout_ns = cfg->linger_timeout_ns,
+        .target_max_bytes = (size_t)cfg->target_max_bytes,
+        .header_max_bytes = (size_t)cfg->header_max_bytes,
+        .header_max_count = (unsigned)cfg->header_max_count,
+        .body_max_bytes = cfg->body_max_bytes,
+        .requests_per_connection = cfg->requests_per_connection,
+        .connections_max = cfg->connections_max,
+        .connections_per_address = cfg->connections_per_address,
+        .requests_per_address_per_s = cfg->requests_per_address_per_s,
+    };
+}
+
+static void name_metrics(void)
+{
+    static const char *paths[ARRAY_LEN(routes)];
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+        paths[i] = routes[i].path;
+    metrics_name_routes(paths, ARRAY_LEN(paths));
+    metrics_name_statuses(statuses, ARRAY_LEN(statuses));
+    metrics_name_values(METRICS_CLOSED, close_words, ARRAY_LEN(close_words));
+}
+
+void app_set_limits(struct app *app, const struct config *cfg)
+{
+    struct http_limits *limits = &app->limits[app->limits_at++ % APP_LIMITS_KEPT];
+    *limits = limits_of(cfg);
+    atomic_store(&app->http.limits, limits);
+}
+
+/* A list of networks that the table's parser took as mere text. */
+static int parse_networks(const char *name, const char *text, struct http_networks *ret_networks,
+                          struct cfg_error *error)
+{
+    struct http_str bad;
+    int rv = http_networks_parse(text, ret_networks, &bad);
+    if (rv == -EINVAL)
+        snprintf(error->text, sizeof error->text, "%s: '%.*s' is not an address or a network", name,
+                 (int)bad.len, bad.data);
+    else if (rv < 0)
+        snprintf(error->text, sizeof error->text, "out of memory");
+    return rv;
+}
+
+struct app *app_new(const struct config *cfg, struct cfg_error *error)
+{
+    struct app *app =
+        mmap(NULL, sizeof *app, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (app == MAP_FAILED) {
+        snprintf(error->text, sizeof error->text, "out of memory");
+        return NULL;
+    }
+    app->settings.test_endpoints = cfg->test_endpoints;
+    app->admin.hosts = cfg->admin_hosts;
+    app->http.routes = routes;
+    app->http.route_count = ARRAY_LEN(routes);
+    app->http.hooks = (struct http_hooks){
+        .arg = &app->admin,
+        .on_request = on_request,
+        .on_open = on_open,
+        .on_close = on_close,
+        .admits = endpoint_admits,
+    };
+    app->http.server_name = "domaind";
+    app->http.cors_origin = *cfg->cors_origin != '\0' ? cfg->cors_origin : NULL;
+    app->http.user = &app->settings;
+    app_set_limits(app, cfg);
+    name_metrics();
+    if (http_app_check(&app->http) < 0) {
+        snprintf(error->text, sizeof error->text, "the route table is broken");
+        goto failed;
+    }
+    if (parse_networks("admin-allow", cfg->admin_allow, &app->admin.allow, error) < 0)
+        goto failed;
+    return app;
+failed:
+    app_free(app);
+    return NULL;
+}
+
+void app_free(struct app *app)
+{
+    if (app == NULL)
+        return;
+    http_networks_fini(&app->admin.allow);
+    munmap(app, sizeof *app);
+}

@@ -1,0 +1,30 @@
+/* server/app.h - the application that every mode serves: routes, limits, hooks.
+ *
+ * It lies in memory that prefork children share, so that what the main thread
+ * changes there (draining, limits) is seen everywhere at once. */
+#pragma once
+
+#include "server/config/config.h"
+#include "server/endpoint/admin.h"
+#include "server/endpoint/endpoint.h"
+#include "server/http/route.h"
+
+/* Limits are replaced, never changed: a turn goes by those it began with.  So
+ * many replacements later that turn is over. */
+#define APP_LIMITS_KEPT 64
+
+struct app {
+    struct http_app http;
+    struct endpoint_settings settings;
+    struct endpoint_admin admin;
+    struct http_limits limits[APP_LIMITS_KEPT];
+    unsigned limits_at;
+};
+
+/* A new application for this configuration, owned by the caller; NULL: no memory, or an
+ * address list that cannot be understood (error then says so). */
+struct app *app_new(const struct config *cfg, struct cfg_error *error);
+void app_free(struct app *app);
+
+/* From now on requests go by the limits of this configuration, in all workers. */
+void app_set_limits(struct app *app, const struct config *cfg);

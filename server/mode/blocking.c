@@ -1,0 +1,124 @@
+/* server/mode/blocking.c - see blocking.h.
+ *
+ * An idle connection sits in recv().  To end it from outside, its read side is
+ * shut down: recv returns 0, but bytes that came before (and on Linux even
+ * after) are still delivered first, so a request that is just arriving is
+ * answered, not lost. */
+#include "server/mode/blocking.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "coro/base/clock.h"
+#include "server/metrics/metrics.h"
+
+static struct blocking *of(struct http_io *io)
+{
+    return CONTAINER_OF(io, struct blocking, io);
+}
+
+static void set_idle(struct blocking *b, bool is_idle)
+{
+    if (is_idle) {
+        atomic_store_explicit(&b->idle_since_ns, clock_now_ns(), memory_order_relaxed);
+        metrics_add(METRICS_IDLE, 1);
+    } else {
+        metrics_sub(METRICS_IDLE, 1);
+    }
+    atomic_store(&b->is_idle, is_idle);
+    if (b->on_idle != NULL)
+        b->on_idle(b, is_idle);
+}
+
+static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns)
+{
+    struct blocking *b = of(io);
+    ssize_t n = b->block.io.ops->read(&b->block.io, buf, cap, deadline_ns);
+    if (n > 0 && atomic_load_explicit(&b->is_idle, memory_order_relaxed))
+        set_idle(b, false);
+    return n;
+}
+
+static ssize_t writev_through(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns)
+{
+    struct blocking *b = of(io);
+    return b->block.io.ops->writev(&b->block.io, iov, count, deadline_ns);
+}
+
+static int shut_write_through(struct http_io *io)
+{
+    struct blocking *b = of(io);
+    return b->block.io.ops->shut_write(&b->block.io);
+}
+
+static int64_t now_through(struct http_io *io)
+{
+    struct blocking *b = of(io);
+    return b->block.io.ops->now_ns(&b->block.io);
+}
+
+static const struct http_io_ops through = {
+    .read = read_through,
+    .writev = writev_through,
+    .shut_write = shut_write_through,
+    .now_ns = now_through,
+};
+
+void blocking_init(struct blocking *b, blocking_idle_fn *on_idle)
+{
+    *b = (struct blocking){.on_idle = on_idle};
+    atomic_init(&b->fd, -1);
+}
+
+static void serve(struct blocking *b, struct http_app *app, int fd)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    bool is_known = getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
+    b->io = (struct http_io){.ops = &through, .fd = fd};
+    enum http_turn turn = http_session_init(&b->session, app, &b->io,
+                                            is_known ? (struct sockaddr *)&addr : NULL, len);
+    while (turn != HTTP_TURN_CLOSE) {
+        if (turn == HTTP_TURN_IDLE)
+            set_idle(b, true);
+        turn = http_session_turn(&b->session);
+    }
+    if (atomic_load(&b->is_idle)) {
+        set_idle(b, false);
+        int why = atomic_load(&b->given_up);
+        if (why != HTTP_CLOSE_OPEN)
+            http_session_end(&b->session, (enum http_close_reason)why);
+    }
+    http_session_fini(&b->session);
+}
+
+void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atomic_bool *cut,
+                    void (*on_closing)(struct blocking *b))
+{
+    atomic_store(&b->given_up, HTTP_CLOSE_OPEN);
+    atomic_store(&b->fd, fd);
+    if (io_block_init(&b->block, fd, cut) == 0)
+        serve(b, app, fd);
+    if (on_closing != NULL)
+        on_closing(b);
+    atomic_store(&b->fd, -1);
+    close(fd);
+}
+
+void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reason why)
+{
+    int fd = atomic_load(&b->fd);
+    if (fd < 0 || !atomic_load(&b->is_idle))
+        return;
+    if (clock_now_ns() - atomic_load_explicit(&b->idle_since_ns, memory_order_relaxed) < idle_ns)
+        return;
+    atomic_store(&b->given_up, why);
+    shutdown(fd, SHUT_RD);
+}
+
+void blocking_cut(struct blocking *b)
+{
+    int fd = atomic_load(&b->fd);
+    if (fd >= 0)
+        shutdown(fd, SHUT_RDWR);
+}

@@ -1,0 +1,43 @@
+/* server/mode/blocking.h - one connection served by the thread that calls, for
+ * the thread and the prefork mode.
+ *
+ *   ownership  struct blocking is the caller's memory; the descriptor is its own
+ *              from blocking_serve until that returns, closed */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "server/http/session.h"
+#include "server/io/io.h"
+
+struct blocking;
+
+/* Told when a connection becomes idle (true) or gets a request (false); on the
+ * serving thread. */
+typedef void blocking_idle_fn(struct blocking *b, bool is_idle);
+
+struct blocking {
+    struct http_io io; /* counts the first byte of a turn, then passes on to block */
+    struct io_block block;
+    struct http_session session;
+    atomic_int fd; /* -1: none */
+    atomic_bool is_idle;
+    atomic_llong idle_since_ns;
+    atomic_int given_up; /* enum http_close_reason, once blocking_give_up acted */
+    blocking_idle_fn *on_idle;
+};
+
+void blocking_init(struct blocking *b, blocking_idle_fn *on_idle);
+
+/* Serve fd to its end, then call on_closing (the caller takes b off its lists:
+ * nobody else may touch it from there on), then close it.  cut: see io.h. */
+void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atomic_bool *cut,
+                    void (*on_closing)(struct blocking *b));
+
+/* When the connection is idle, and has been for idle_ns: end it, unless a
+ * request is there already, which is then still answered.  From another thread
+ * (while b is on the caller's list) or a signal handler of the serving one. */
+void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reason why);
+/* Cut it, whatever it does. */
+void blocking_cut(struct blocking *b);

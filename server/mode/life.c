@@ -1,0 +1,192 @@
+/* server/mode/life.c - the life of a server, the same for every mode (mode.h
+ * draws it): one loop on the main thread that waits for signals, for news from
+ * workers and for time to pass.
+ *
+ * Signals are blocked in every thread and read from a descriptor here, so no
+ * handler interrupts anything. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "coro/base/err.h"
+#include "coro/base/log.h"
+#include "server/mode/mode.h"
+
+/* For workers to notice that they were cut; one that computes on cannot be waited for. */
+#define CUT_TIMEOUT_NS (3 * NS_PER_S)
+
+enum life_state { LIFE_RUN, LIFE_DELAY, LIFE_DRAIN, LIFE_CUT };
+
+struct life {
+    struct mode_server *server;
+    enum life_state state;
+    int64_t state_ends_ns; /* when the next state is due; CLOCK_NEVER in RUN */
+    int signal_fd;
+    bool is_stuck; /* workers outlived CUT */
+};
+
+void mode_wake(struct mode_server *server)
+{
+    uint64_t one = 1;
+    ssize_t n = write(server->wake_fd, &one, sizeof one);
+    (void)n; /* full: the main thread is awake anyway */
+}
+
+void mode_fail(struct mode_server *server)
+{
+    __atomic_store_n(&server->has_failed, true, __ATOMIC_RELAXED);
+    mode_wake(server);
+}
+
+static bool has_failed(const struct life *life)
+{
+    return __atomic_load_n(&life->server->has_failed, __ATOMIC_RELAXED);
+}
+
+static void enter_cut(struct life *life)
+{
+    life->state = LIFE_CUT;
+    life->state_ends_ns = clock_add_ns(clock_now_ns(), CUT_TIMEOUT_NS);
+    life->server->ops->cut(life->server);
+}
+
+static void enter_drain(struct life *life)
+{
+    life->state = LIFE_DRAIN;
+    life->state_ends_ns = clock_add_ns(clock_now_ns(), life->server->cfg->drain_timeout_ns);
+    atomic_store(&life->server->app->draining, true);
+    life->server->ops->drain(life->server);
+}
+
+static void enter_delay(struct life *life)
+{
+    life->state = LIFE_DELAY;
+    life->state_ends_ns = clock_add_ns(clock_now_ns(), life->server->cfg->drain_delay_ns);
+    atomic_store(&life->server->app->is_leaving, true);
+    log_info("draining");
+}
+
+static void stop(struct life *life)
+{
+    if (life->state == LIFE_RUN) {
+        enter_delay(life);
+    } else if (life->state != LIFE_CUT) {
+        log_warn("told twice to stop: cutting what is in flight");
+        enter_cut(life);
+    }
+}
+
+static void take_signals(struct life *life)
+{
+    struct signalfd_siginfo info;
+    while (read(life->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+        case SIGQUIT:
+            stop(life);
+            break;
+        default:
+            break; /* SIGCHLD: the tick that follows reaps */
+        }
+    }
+}
+
+static void take_time(struct life *life)
+{
+    if (clock_now_ns() < life->state_ends_ns)
+        return;
+    if (life->state == LIFE_DELAY) {
+        enter_drain(life);
+    } else if (life->state == LIFE_DRAIN) {
+        log_warn("drain timeout: cutting what is in flight");
+        enter_cut(life);
+    } else if (life->state == LIFE_CUT) {
+        log_error("workers do not end: leaving without them");
+        life->is_stuck = true;
+    }
+}
+
+static int wait_ms(const struct life *life)
+{
+    int64_t span_ns = life->state_ends_ns - clock_now_ns();
+    if (life->state_ends_ns == CLOCK_NEVER || span_ns > MODE_TICK_NS)
+        span_ns = MODE_TICK_NS;
+    return span_ns > 0 ? (int)((span_ns + NS_PER_MS - 1) / NS_PER_MS) : 0;
+}
+
+static void live(struct life *life)
+{
+    struct mode_server *server = life->server;
+    struct pollfd fds[] = {
+        {.fd = life->signal_fd, .events = POLLIN},
+        {.fd = server->wake_fd, .events = POLLIN},
+    };
+    while (!(life->state >= LIFE_DRAIN && server->ops->is_finished(server)) && !life->is_stuck) {
+        if (poll(fds, ARRAY_LEN(fds), wait_ms(life)) > 0) {
+            uint64_t count;
+            ssize_t n = read(server->wake_fd, &count, sizeof count);
+            (void)n; /* only to make it unreadable again */
+            take_signals(life);
+        }
+        server->ops->tick(server);
+        take_time(life);
+        if (has_failed(life) && life->state != LIFE_CUT)
+            enter_cut(life);
+    }
+}
+
+static int open_signals(sigset_t *ret_before)
+{
+    static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGHUP, SIGUSR1};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+        sigaddset(&set, taken[i]);
+    /* a peer that went away is -EPIPE, not the end of the process */
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, ret_before);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static void announce(const struct mode_server *server)
+{
+    for (size_t i = 0; i < server->listeners.count; i++)
+        log_info("listening on %s", server->listeners.items[i].text);
+    log_info("ready (mode %s, pid %d)", server->ops->name, (int)getpid());
+}
+
+int mode_run(struct mode_server *server)
+{
+    struct life life = {.server = server, .state_ends_ns = CLOCK_NEVER};
+    sigset_t before;
+    int rv = life.signal_fd = open_signals(&before);
+    if (rv < 0)
+        return rv;
+    rv = server->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (rv < 0) {
+        rv = -errno;
+        goto out_signals;
+    }
+    rv = server->ops->start(server);
+    if (rv < 0) {
+        log_error("cannot start: %s", err_text(rv));
+        goto out;
+    }
+    announce(server);
+    live(&life);
+    if (has_failed(&life) || life.is_stuck)
+        rv = -ESRCH;
+out:
+    if (!life.is_stuck) /* they still use what finish frees */
+        server->ops->finish(server);
+    close(server->wake_fd);
+out_signals:
+    close(life.signal_fd);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rv;
+}

@@ -1,0 +1,278 @@
+/* server/mode/listen.c - see listen.h. */
+#include "server/mode/listen.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "coro/base/err.h"
+
+static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...) PRINTF_LIKE(3, 4);
+static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error, LISTEN_ERROR_BYTES, format, args);
+    va_end(args);
+    return err;
+}
+
+static void describe(struct listener *l)
+{
+    if (l->is_unix) {
+        snprintf(l->text, sizeof l->text, "unix:%s", ((struct sockaddr_un *)&l->addr)->sun_path);
+        return;
+    }
+    char host[INET6_ADDRSTRLEN + 1], port[8];
+    if (getnameinfo((struct sockaddr *)&l->addr, l->len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        snprintf(l->text, sizeof l->text, "?");
+    else if (l->addr.ss_family == AF_INET6)
+        snprintf(l->text, sizeof l->text, "[%s]:%s", host, port);
+    else
+        snprintf(l->text, sizeof l->text, "%s:%s", host, port);
+}
+
+static void set_flag(int fd, int level, int name, int value)
+{
+    /* each is an optimisation or checked by the bind that follows */
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int open_socket(const struct listener *l, bool shares)
+{
+    int fd = socket(l->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (!l->is_unix) {
+        set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        /* inherited by every accepted socket: answers are written whole */
+        set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    }
+    if (shares)
+        set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (l->addr.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&l->addr;
+        set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr));
+    }
+    if (bind(fd, (const struct sockaddr *)&l->addr, l->len) == 0)
+        return fd;
+    int err = -errno;
+    close(fd);
+    return err;
+}
+
+static int start_listening(struct listener *l, int backlog, const char *word,
+                           char error[LISTEN_ERROR_BYTES])
+{
+    int fd = open_socket(l, false);
+    if (fd == -EADDRINUSE)
+        return fail(fd, error, "cannot listen on %s: the address is in use (by another server?)",
+                    word);
+    if (fd == -EACCES)
+        return fail(fd, error,
+                    "cannot listen on %s: no permission (a port below 1024 needs root or "
+                    "CAP_NET_BIND_SERVICE)",
+                    word);
+    if (fd < 0)
+        return fail(fd, error, "cannot listen on %s: %s", word, err_text(fd));
+    if (!l->is_unix)
+        set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    l->fd = fd;
+    l->len = sizeof l->addr;
+    if (listen(fd, backlog) < 0 || getsockname(fd, (struct sockaddr *)&l->addr, &l->len) < 0) {
+        int err = -errno;
+        close(fd);
+        if (err == -EADDRINUSE) /* two probes passed bind together; listen decides */
+            return fail(err, error, "cannot listen on %s: the address is in use", word);
+        return fail(err, error, "cannot listen on %s: %s", word, err_text(err));
+    }
+    describe(l);
+    return 0;
+}
+
+static struct listener *new_item(struct listen_set *set)
+{
+    if (set->count == LISTEN_MAX)
+        return NULL;
+    struct listener *l = &set->items[set->count];
+    *l = (struct listener){.fd = -1};
+    return l;
+}
+
+/* A socket file that nobody listens on any more is left over: remove it. */
+static void remove_stale(const struct listener *l)
+{
+    const char *path = ((const struct sockaddr_un *)&l->addr)->sun_path;
+    struct stat st;
+    if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (const struct sockaddr *)&l->addr, l->len) < 0 && errno == ECONNREFUSED)
+        unlink(path);
+    close(fd);
+}
+
+static int open_unix(struct listen_set *set, const char *path, int backlog,
+                     char error[LISTEN_ERROR_BYTES])
+{
+    struct listener *l = new_item(set);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (l == NULL)
+        return fail(-E2BIG, error, "more than %d addresses to listen on", LISTEN_MAX);
+    if (*path == '\0' || strlen(path) >= sizeof un.sun_path)
+        return fail(-EINVAL, error, "cannot listen on 'unix:%s': the path must have 1 to %zu bytes",
+                    path, sizeof un.sun_path - 1);
+    memcpy(un.sun_path, path, strlen(path) + 1);
+    memcpy(&l->addr, &un, sizeof un);
+    l->len = sizeof un;
+    l->is_unix = true;
+    remove_stale(l);
+    int rv = start_listening(l, backlog, path, error);
+    if (rv == 0)
+        set->count++;
+    return rv;
+}
+
+/* "HOST:PORT", "[V6]:PORT", ":PORT", "*:PORT" into its halves, in place. */
+static int split(char *word, char **ret_host, char **ret_port)
+{
+    char *colon = strrchr(word, ':');
+    if (colon == NULL || colon[1] == '\0')
+        return -EINVAL;
+    *colon = '\0';
+    *ret_port = colon + 1;
+    *ret_host = word;
+    size_t len = strlen(word);
+    if (word[0] == '[') {
+        if (len < 3 || word[len - 1] != ']')
+            return -EINVAL;
+        word[len - 1] = '\0';
+        *ret_host = word + 1;
+    } else if (strchr(word, ':') != NULL) {
+        return -EINVAL; /* IPv6 without brackets: which colon is the port's? */
+    } else if (strcmp(word, "*") == 0) {
+        *word = '\0';
+    }
+    return 0;
+}
+
+static int open_found(struct listen_set *set, const struct sockaddr *addr, socklen_t len,
+                      int backlog, const char *word, char error[LISTEN_ERROR_BYTES])
+{
+    struct listener *l = new_item(set);
+    if (l == NULL)
+        return fail(-E2BIG, error, "more than %d addresses to listen on", LISTEN_MAX);
+    memcpy(&l->addr, addr, len);
+    l->len = len;
+    int rv = start_listening(l, backlog, word, error);
+    if (rv == 0)
+        set->count++;
+    return rv;
+}
+
+static int open_tcp(struct listen_set *set, const char *word, int backlog,
+                    char error[LISTEN_ERROR_BYTES])
+{
+    char copy[LISTEN_TEXT_BYTES * 2], *host, *port, *end = NULL;
+    unsigned long number = 0;
+    snprintf(copy, sizeof copy, "%s", word);
+    int rv = split(copy, &host, &port);
+    if (rv == 0)
+        number = strtoul(port, &end, 10);
+    if (rv < 0 || *port < '0' || *port > '9' || *end != '\0' || number > 65535)
+        return fail(-EINVAL, error,
+                    "cannot listen on '%s': expected ADDR:PORT, [V6]:PORT, :PORT or unix:PATH",
+                    word);
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    bool is_any = *host == '\0';
+    int code = getaddrinfo(is_any ? "::" : host, port, &hints, &found);
+    if (code != 0)
+        return fail(-EADDRNOTAVAIL, error, "cannot listen on '%s': %s", word, gai_strerror(code));
+    for (const struct addrinfo *at = found; at != NULL && rv == 0; at = at->ai_next)
+        rv = open_found(set, at->ai_addr, at->ai_addrlen, backlog, word, error);
+    freeaddrinfo(found);
+    if (!is_any || (rv != -EAFNOSUPPORT && rv != -EADDRNOTAVAIL))
+        return rv;
+    /* a machine without IPv6 */
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number)};
+    return open_found(set, (const struct sockaddr *)&v4, sizeof v4, backlog, word, error);
+}
+
+int listen_set_open(struct listen_set *set, const char *list, int backlog,
+                    char error[LISTEN_ERROR_BYTES])
+{
+    int rv = 0;
+    for (const char *at = list; *at != '\0' && rv == 0;) {
+        char word[LISTEN_TEXT_BYTES * 2];
+        size_t len = strcspn(at, ",");
+        if (len >= sizeof word)
+            return fail(-EINVAL, error, "cannot listen on '%.60s...': too long", at);
+        memcpy(word, at, len);
+        word[len] = '\0';
+        at += len + (at[len] == ',');
+        rv = strncmp(word, "unix:", 5) == 0 ? open_unix(set, word + 5, backlog, error)
+                                            : open_tcp(set, word, backlog, error);
+    }
+    return rv;
+}
+
+void listen_set_fini(struct listen_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->items[i].fd >= 0)
+            close(set->items[i].fd);
+    set->count = 0;
+}
+
+int listen_clone(const struct listener *listener, int backlog)
+{
+    if (listener->is_unix || listener->is_inherited)
+        return -EOPNOTSUPP;
+    int fd = open_socket(listener, true);
+    if (fd < 0)
+        return fd;
+    if (listen(fd, backlog) == 0)
+        return fd;
+    int err = -errno;
+    close(fd);
+    return err;
+}
+
+void listen_quiesce(int fd)
+{
+    /* The filter sees the TCP header: drop what has SYN (2) and not ACK (16). */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),          BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+    int domain = 0;
+    socklen_t len = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX)
+        return;
+    /* refused (a sandbox): the close that follows is then as good as any server's */
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+int listen_queue_len(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return 0; /* a UNIX socket does not tell */
+    return (int)info.tcpi_unacked;
+}

@@ -1,0 +1,75 @@
+/* server/mode/mode.h - the three ways to serve connections, and the life they share.
+ *
+ * A mode starts workers that accept from the listeners and serve sessions; it
+ * knows how to stop them.  When to do so is decided once, for all of them, in
+ * life.c: the main thread waits for signals and takes the modes through the
+ * same states.
+ *
+ *   RUN     --TERM, INT-->  DELAY   readiness says no, everything is served
+ *   DELAY   --drain_delay-> DRAIN   no new connections; what is queued or in
+ *                                   flight is answered, with Connection: close;
+ *                                   idle connections are closed
+ *   DRAIN   --timeout-----> CUT     what is left is cancelled
+ *   any     --2nd TERM----> CUT
+ *   DRAIN, CUT --no worker left--> the end
+ *
+ *   context    mode_run: the main thread, once; the table's functions: called
+ *              by life.c on the main thread
+ *   returns    0, or -errno
+ *   ownership  struct mode_server and all it points to is the caller's */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coro/base/attr.h"
+#include "coro/base/clock.h"
+#include "server/config/config.h"
+#include "server/http/route.h"
+#include "server/mode/listen.h"
+
+struct mode_server;
+
+struct mode_ops {
+    const char *name;
+    MUST_USE int (*start)(struct mode_server *server);
+    /* No handshakes any more; accept what is queued, then close the listeners.
+     * Workers end when their last connection has. */
+    void (*drain)(struct mode_server *server);
+    /* Every MODE_TICK_NS, and at once after SIGCHLD: upkeep, in whatever state. */
+    void (*tick)(struct mode_server *server);
+    /* Every worker has ended. */
+    bool (*is_finished)(struct mode_server *server);
+    /* Cancel what is left; is_finished follows soon. */
+    void (*cut)(struct mode_server *server);
+    /* Join and free; also after a start that failed. */
+    void (*finish)(struct mode_server *server);
+};
+
+extern const struct mode_ops mode_coroutine;
+extern const struct mode_ops mode_thread;
+extern const struct mode_ops mode_prefork;
+
+#define MODE_TICK_NS (100 * NS_PER_MS)
+/* While draining, a connection that has been without a request for this long is
+ * closed; one that still gets requests is told with an answer. */
+#define MODE_DRAIN_IDLE_NS NS_PER_S
+
+struct mode_server {
+    const struct mode_ops *ops;
+    struct http_app *app;     /* in memory that children share: draining is seen by all */
+    const struct config *cfg; /* may change at a reload: read on the main thread */
+    struct listen_set listeners;
+    void *state; /* the mode's own */
+    int wake_fd; /* eventfd: a worker has news for the main thread */
+    bool has_failed;
+};
+
+/* Start, say so, serve until a signal ends it.  0, or -errno when it could not
+ * start or a worker was lost. */
+MUST_USE int mode_run(struct mode_server *server);
+
+/* A worker ended, or died: the main thread looks at once. */
+void mode_wake(struct mode_server *server);
+/* A worker was lost that no mode can replace: the server ends with an error. */
+void mode_fail(struct mode_server *server);

@@ -1,0 +1,163 @@
+"""What every mode does alike: serve, refuse a taken port, drain, count."""
+
+import re
+import socket
+import threading
+import time
+import unittest
+
+from domaind import MODES, Domaind, run
+
+SAMPLE = "/domain?url=https://www.google.com/search?q=Enhancement&aq=f"
+
+
+def each_mode(test):
+    """Run the test once for each mode."""
+
+    def in_modes(self):
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                test(self, mode)
+
+    return in_modes
+
+
+def counter(server, pattern):
+    """The sum of the metrics whose line matches."""
+    text = server.get("/metrics")[2].decode()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(pattern, line))
+
+
+class Connection:
+    """One raw keep-alive connection."""
+
+    def __init__(self, server):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, target="/livez", extra=""):
+        self.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{extra}\r\n".encode())
+
+    def receive(self):
+        """(status, headers), the body read and dropped; None at end of stream."""
+        line = self.file.readline()
+        if not line:
+            return None
+        headers = {}
+        while (field := self.file.readline().strip()) != b"":
+            name, value = field.decode().split(":", 1)
+            headers[name.lower()] = value.strip()
+        self.file.read(int(headers.get("content-length", 0)))
+        return int(line.split()[1]), headers
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Modes(unittest.TestCase):
+    @each_mode
+    def test_answers_the_sample(self, mode):
+        with Domaind(mode) as server:
+            status, headers, body = server.get(SAMPLE)
+            self.assertEqual(status, 200)
+            self.assertEqual(headers["Content-Type"], "application/json")
+            self.assertIn(b'"domain":"www.google.com"', body)
+            self.assertIn(b'"registrable":"google.com"', body)
+
+    @each_mode
+    def test_keeps_a_connection_and_counts_its_requests(self, mode):
+        with Domaind(mode) as server:
+            connection = Connection(server)
+            for _ in range(50):
+                connection.send(SAMPLE)
+                self.assertEqual(connection.receive()[0], 200)
+            connection.close()
+            pattern = r'domaind_requests_total\{route="/domain",status="200"\}'
+            self.assertEqual(counter(server, pattern), 50)
+
+    @each_mode
+    def test_serves_many_connections_at_once(self, mode):
+        with Domaind(mode) as server:
+            connections = [Connection(server) for _ in range(60)]
+            for connection in connections:
+                connection.send(SAMPLE)
+            for connection in connections:
+                self.assertEqual(connection.receive()[0], 200)
+                connection.close()
+
+    @each_mode
+    def test_a_taken_port_is_refused_in_one_line(self, mode):
+        with Domaind(mode) as server:
+            second = run("domaind", f"--mode={mode}", f"--listen=127.0.0.1:{server.port}")
+            self.assertEqual(second.returncode, 1)
+            self.assertIn("the address is in use", second.stderr)
+            self.assertEqual(second.stderr.count("\n"), 1)
+            self.assertEqual(server.get("/livez")[0], 200)
+
+    @each_mode
+    def test_an_idle_connection_does_not_hold_up_the_end(self, mode):
+        with Domaind(mode) as server:
+            idle = Connection(server)
+            idle.send()
+            self.assertEqual(idle.receive()[0], 200)
+            began = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - began, 10)
+            self.assertIsNone(idle.receive())
+            idle.close()
+
+    @each_mode
+    def test_a_request_in_flight_is_finished(self, mode):
+        with Domaind(mode) as server:
+            connection = Connection(server)
+            connection.socket.sendall(b"GET /livez HTTP/1.1\r\nHost: local")
+            time.sleep(0.2)
+            stopper = threading.Thread(target=server.stop)
+            stopper.start()
+            time.sleep(0.5)
+            connection.socket.sendall(b"host\r\n\r\n")
+            status, headers = connection.receive()
+            self.assertEqual(status, 200)
+            self.assertEqual(headers["connection"], "close")
+            stopper.join()
+            connection.close()
+
+    @each_mode
+    def test_listens_on_several_addresses(self, mode):
+        with Domaind(mode, "--listen=127.0.0.1:0,127.0.0.1:0") as server:
+            ports = re.findall(r"listening on \S*:(\d+)", server.stderr)
+            self.assertEqual(len(set(ports)), 2)
+            for port in ports:
+                server.port = int(port)
+                self.assertEqual(server.get("/livez")[0], 200)
+
+
+class CommandLine(unittest.TestCase):
+    def test_usage_errors_say_what_to_do(self):
+        for flag, message in (
+            ("--chidlren=3", "unknown flag --chidlren; did you mean --children?"),
+            ("--mode=fast", "--mode=fast: expected one of coroutine|thread|prefork"),
+            ("8080", "unexpected argument '8080'"),
+        ):
+            with self.subTest(flag=flag):
+                ended = run("domaind", flag)
+                self.assertEqual(ended.returncode, 2)
+                self.assertIn(message, ended.stderr)
+                self.assertEqual(ended.stdout, "")
+
+    def test_help_and_version_go_to_stdout(self):
+        for flag, word in (("--help", "--listen=ADDRESS"), ("--version", "domaind 0.")):
+            with self.subTest(flag=flag):
+                ended = run("domaind", flag)
+                self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+                self.assertIn(word, ended.stdout)
+
+    def test_a_missing_suffix_list_is_named(self):
+        ended = run("domaind", "--suffix-list=/nowhere/list.dat", "--listen=127.0.0.1:0")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("/nowhere/list.dat", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
