@@ -60,7 +60,7 @@ static int fill(struct http_work *w)
     if (n == -ETIMEDOUT)
         return fail(w, -ETIMEDOUT, 408, HTTP_CLOSE_BODY_TIMEOUT, "the body came too slowly");
     if (n == 0)
-        return fail(w, -ECONNRESET, 0, HTTP_CLOSE_ABORTED, NULL);
+        return fail(w, -ECONNRESET, 400, HTTP_CLOSE_ABORTED, "the body ended too early");
     if (n < 0)
         return fail(w, (int)n, 0, n == -ECANCELED ? HTTP_CLOSE_CANCELLED : HTTP_CLOSE_ABORTED,
                     NULL);

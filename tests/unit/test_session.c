@@ -357,6 +357,19 @@ START_TEST(slow_bodies_are_answered_408)
 }
 END_TEST
 
+START_TEST(half_a_body_gets_no_success)
+{
+    test_app_init(&app, &limits);
+    struct pair_io p;
+    const char *in = "POST /test/echo HTTP/1.1\r\nContent-Length: 100\r\n" HOST "\r\nhello";
+    pair_init(&p, in, strlen(in));
+    ck_assert(converse(&p));
+    ck_assert_int_eq(strncmp(pair_out(&p), "HTTP/1.1 400 ", 13), 0);
+    ck_assert_int_eq(test_seen.why, HTTP_CLOSE_ABORTED);
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(lost_clients_cost_their_connection)
 {
     static const struct {
@@ -475,7 +488,8 @@ SUITE_MAIN("session", SUITE_TEST(conformance_table_holds_at_every_split),
            SUITE_TEST(body_over_the_limit), SUITE_TEST(streams_are_chunked_and_whole),
            SUITE_TEST(a_broken_stream_does_not_look_finished),
            SUITE_TEST(slow_heads_are_answered_408), SUITE_TEST(slow_bodies_are_answered_408),
-           SUITE_TEST(lost_clients_cost_their_connection), SUITE_TEST(a_half_request_is_an_abort),
+           SUITE_TEST(half_a_body_gets_no_success), SUITE_TEST(lost_clients_cost_their_connection),
+           SUITE_TEST(a_half_request_is_an_abort),
            SUITE_TEST(draining_answers_what_came_and_closes),
            SUITE_TEST(requests_per_connection_end_it),
            SUITE_TEST(a_large_body_behind_a_long_pipeline_finds_room))
