@@ -19,7 +19,8 @@
 #include "coro/base/attr.h"
 #include "coro/base/buf.h"
 
-#define CL_WHY_BYTES 256
+#define CL_WHY_BYTES  256
+#define CL_TYPE_BYTES 64
 
 /* Process-wide set-up of libcurl; before any thread starts.  0 or -errno. */
 MUST_USE int cl_init(void);
@@ -45,12 +46,13 @@ struct cl_request {
 };
 
 struct cl_reply {
-    int status;            /* of the last response; 0 when none came */
-    struct buf body;       /* of the last response */
-    uint64_t body_bytes;   /* how many came, kept or not */
-    int64_t elapsed_ns;    /* from the first byte of work to the last; no queueing */
-    int64_t retry_after_s; /* what the server asked for; 0: nothing */
-    int redirects;         /* followed */
+    int status;                       /* of the last response; 0 when none came */
+    struct buf body;                  /* of the last response */
+    uint64_t body_bytes;              /* how many came, kept or not */
+    int64_t elapsed_ns;               /* from the first byte of work to the last; no queueing */
+    int64_t retry_after_s;            /* what the server asked for; 0: nothing */
+    int redirects;                    /* followed */
+    char content_type[CL_TYPE_BYTES]; /* of the last response; empty: none */
     char why[CL_WHY_BYTES];
 };
 

@@ -90,6 +90,7 @@ int cl_transfer_begin(struct cl_transfer *t, const struct cl_request *req, struc
     reply->retry_after_s = 0;
     reply->redirects = 0;
     reply->why[0] = '\0';
+    reply->content_type[0] = '\0';
     /* reset keeps the connections, the DNS cache and the TLS sessions */
     curl_easy_reset(t->easy);
     CURLcode rc = set_options(t, req);
@@ -134,10 +135,13 @@ int cl_transfer_end(struct cl_transfer *t, CURLcode result)
     long redirects = 0;
     curl_off_t total_us = 0;
     curl_off_t retry_after_s = 0;
+    char *type = NULL;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
     curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+    snprintf(reply->content_type, sizeof reply->content_type, "%s", type != NULL ? type : "");
     reply->status = (int)status;
     reply->redirects = (int)redirects;
     reply->elapsed_ns = total_us * NS_PER_US;

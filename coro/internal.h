@@ -61,6 +61,7 @@ enum co_wait {
     CO_WAIT_GET,
     CO_WAIT_QUEUE,
     CO_WAIT_GROUP,
+    CO_WAIT_OFFLOAD, /* none */
 };
 
 /* What the tasks of one spawn site did in one loop.  cpu and longest lack the
@@ -154,11 +155,8 @@ struct co_loop {
     int turn_switches; /* the budget of this turn */
     const char *name;
 
-    int post_fd;
-    bool is_posted; /* atomic: something may be in posts */
-    struct co_post *posts;
-    struct reactor_watch *post_watch;
-    struct co_post_lock *post_lock;
+    struct co_port *port;
+    size_t outside; /* waits that another thread will end */
 };
 
 extern __thread struct co_loop *coro_loop_tls;
@@ -220,10 +218,17 @@ void coro_fds_fini(struct co_loop *loop);
 
 /* ---- post.c ---- */
 
-MUST_USE int coro_posts_init(struct co_loop *loop);
-void coro_posts_fini(struct co_loop *loop);
-/* Run what other threads posted. */
-void coro_posts_run(struct co_loop *loop);
+/* A loop's mailbox: shared by the loop and the threads that will post to it. */
+MUST_USE int coro_port_open(struct co_loop *loop);
+void coro_port_close(struct co_loop *loop);
+struct co_port *coro_port_ref(struct co_port *port);
+void coro_port_unref(struct co_port *port);
+/* Any thread: have post->fn(post->arg) run on the loop's flow.  The post stays
+ * the caller's memory, untouched until then.  0 or -ESHUTDOWN. */
+MUST_USE int coro_port_post(struct co_port *port, struct co_post *post);
+bool coro_port_is_posted(const struct co_port *port);
+/* Run what was posted. */
+void coro_port_run(struct co_port *port);
 
 /* The running task when it may block.  Calling this outside a task is a bug of
  * the caller's that no return value could repair. */

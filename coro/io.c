@@ -26,6 +26,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "coro/internal.h"
@@ -367,6 +368,66 @@ ssize_t co_write(int fd, const void *buf, size_t n, int64_t deadline_ns)
 {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
     return co_writev(fd, &iov, 1, deadline_ns);
+}
+
+/* ---- messages and files ---- */
+
+ssize_t co_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline_ns)
+{
+    struct co_loop *loop = coro_self_or_die("co_recvmsg")->loop;
+    int rv = before(loop, find(loop, fd), CO_READABLE, deadline_ns);
+    while (rv == 0) {
+        ssize_t n = recvmsg(fd, message, flags);
+        if (LIKELY(n >= 0)) {
+            coro_count_io(loop);
+            return n;
+        }
+        if (would_block(errno))
+            rv = after_again(loop, fd, CO_READABLE, deadline_ns);
+        else if (errno != EINTR)
+            rv = -errno;
+    }
+    return rv;
+}
+
+ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags, int64_t deadline_ns)
+{
+    struct co_loop *loop = coro_self_or_die("co_sendmsg")->loop;
+    int rv = before(loop, find(loop, fd), CO_WRITABLE, deadline_ns);
+    while (rv == 0) {
+        ssize_t n = sendmsg(fd, message, flags | MSG_NOSIGNAL);
+        if (LIKELY(n >= 0)) {
+            coro_count_io(loop);
+            return n;
+        }
+        if (would_block(errno))
+            rv = after_again(loop, fd, CO_WRITABLE, deadline_ns);
+        else if (errno != EINTR)
+            rv = -errno;
+    }
+    return rv;
+}
+
+ssize_t co_sendfile(int fd, int file_fd, off_t offset, size_t n, int64_t deadline_ns)
+{
+    struct co_loop *loop = coro_self_or_die("co_sendfile")->loop;
+    size_t left = n;
+    int rv = before(loop, find(loop, fd), CO_WRITABLE, deadline_ns);
+    while (rv == 0 && left > 0) {
+        ssize_t sent = sendfile(fd, file_fd, &offset, left);
+        if (sent == 0) /* the file has become shorter */
+            break;
+        if (sent > 0) {
+            coro_count_io(loop);
+            left -= (size_t)sent;
+            rv = before(loop, find(loop, fd), CO_WRITABLE, deadline_ns);
+        } else if (would_block(errno)) {
+            rv = after_again(loop, fd, CO_WRITABLE, deadline_ns);
+        } else if (errno != EINTR) {
+            rv = -errno;
+        }
+    }
+    return rv < 0 ? rv : (ssize_t)(n - left);
 }
 
 /* ---- accept and connect ---- */

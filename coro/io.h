@@ -26,6 +26,17 @@ CO_FN MUST_USE ssize_t co_readv(int fd, const struct iovec *iov, int count, int6
 /* Write all; iov is used up (its entries change). */
 CO_FN MUST_USE ssize_t co_writev(int fd, struct iovec *iov, int count, int64_t deadline_ns);
 
+/* One message, as recvmsg and sendmsg: for datagrams, their addresses, and what
+ * travels beside the data.  Bytes received; 0 is end of stream on a stream and
+ * an empty message on a datagram socket. */
+CO_FN MUST_USE ssize_t co_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline_ns);
+CO_FN MUST_USE ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags,
+                                  int64_t deadline_ns);
+/* Copy n bytes of a file to a socket inside the kernel.  The bytes that went
+ * out: fewer than n when the file ended before.  file_fd: borrowed, a regular file. */
+CO_FN MUST_USE ssize_t co_sendfile(int fd, int file_fd, off_t offset, size_t n,
+                                   int64_t deadline_ns);
+
 /* A new connection's fd (owned by the caller, non-blocking, close-on-exec). */
 CO_FN MUST_USE int co_accept(int listen_fd, struct sockaddr *ret_addr, socklen_t *ret_len,
                              int64_t deadline_ns);

@@ -1,8 +1,10 @@
 /* coro/post.c - calls from other threads, run on the loop's own flow.
  *
- * A mutex-guarded list; the first entry of a list that was empty also rings
- * the loop's eventfd.  The loop takes the whole list at once, so a post made
- * while it runs is found in the next turn. */
+ * A loop's port is what other threads hold of it: shared, counted, and closed
+ * when the loop ends, so that a late caller meets a closed port and no freed
+ * memory.  Posts are a mutex-guarded list; the first entry of a list that was
+ * empty also rings the loop's eventfd.  The loop takes the whole list at once,
+ * so a post made while it runs is found in the next turn. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -10,9 +12,21 @@
 
 #include "coro/internal.h"
 
-struct co_post_lock {
+struct co_port {
     pthread_mutex_t mutex;
+    unsigned refs; /* atomic */
     bool is_closed;
+    bool is_posted; /* atomic: something may be in posts */
+    int ring_fd;
+    struct co_post *posts; /* newest first */
+    struct reactor_watch *watch;
+};
+
+/* A post made by co_loop_post, which frees itself. */
+struct posted_call {
+    struct co_post post;
+    void (*fn)(void *arg);
+    void *arg;
 };
 
 static void on_ring(void *arg, unsigned events)
@@ -21,77 +35,92 @@ static void on_ring(void *arg, unsigned events)
     (void)arg, (void)events;
 }
 
-int coro_posts_init(struct co_loop *loop)
+struct co_port *coro_port_ref(struct co_port *port)
 {
-    loop->post_lock = calloc(1, sizeof(*loop->post_lock));
-    if (loop->post_lock == NULL)
+    __atomic_add_fetch(&port->refs, 1, __ATOMIC_RELAXED);
+    return port;
+}
+
+void coro_port_unref(struct co_port *port)
+{
+    if (__atomic_sub_fetch(&port->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    pthread_mutex_destroy(&port->mutex);
+    free(port);
+}
+
+int coro_port_open(struct co_loop *loop)
+{
+    struct co_port *port = calloc(1, sizeof(*port));
+    if (port == NULL)
         return -ENOMEM;
-    pthread_mutex_init(&loop->post_lock->mutex, NULL);
-    loop->post_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (loop->post_fd < 0)
+    pthread_mutex_init(&port->mutex, NULL);
+    port->refs = 1;
+    loop->port = port;
+    port->ring_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (port->ring_fd < 0)
         return -errno;
     struct reactor_watch *watch = malloc(reactor_watch_bytes());
     if (watch == NULL)
         return -ENOMEM;
-    int rv = reactor_watch(loop->reactor, watch, loop->post_fd, REACTOR_READ, REACTOR_EDGE, on_ring,
+    int rv = reactor_watch(loop->reactor, watch, port->ring_fd, REACTOR_READ, REACTOR_EDGE, on_ring,
                            loop);
     if (rv < 0)
         free(watch);
     else
-        loop->post_watch = watch;
+        port->watch = watch;
     return rv;
 }
 
-void coro_posts_fini(struct co_loop *loop)
+void coro_port_close(struct co_loop *loop)
 {
-    if (loop->post_lock == NULL)
+    struct co_port *port = loop->port;
+    if (port == NULL)
         return;
+    pthread_mutex_lock(&port->mutex);
+    port->is_closed = true;
+    pthread_mutex_unlock(&port->mutex);
     /* What is still queued runs: its memory is somebody's. */
-    pthread_mutex_lock(&loop->post_lock->mutex);
-    loop->post_lock->is_closed = true;
-    pthread_mutex_unlock(&loop->post_lock->mutex);
-    coro_posts_run(loop);
-    if (loop->post_watch != NULL)
-        reactor_unwatch(loop->post_watch);
-    free(loop->post_watch);
-    if (loop->post_fd >= 0)
-        close(loop->post_fd);
-    pthread_mutex_destroy(&loop->post_lock->mutex);
-    free(loop->post_lock);
+    coro_port_run(port);
+    if (port->watch != NULL)
+        reactor_unwatch(port->watch);
+    free(port->watch);
+    if (port->ring_fd >= 0)
+        close(port->ring_fd);
+    coro_port_unref(port);
 }
 
-int co_loop_post(struct co_loop *loop, void (*fn)(void *arg), void *arg)
+int coro_port_post(struct co_port *port, struct co_post *post)
 {
-    struct co_post *post = malloc(sizeof(*post));
-    if (post == NULL)
-        return -ENOMEM;
-    *post = (struct co_post){.fn = fn, .arg = arg};
-    pthread_mutex_lock(&loop->post_lock->mutex);
-    if (loop->post_lock->is_closed) {
-        pthread_mutex_unlock(&loop->post_lock->mutex);
-        free(post);
-        return -ESHUTDOWN;
+    pthread_mutex_lock(&port->mutex);
+    bool is_closed = port->is_closed;
+    if (!is_closed) {
+        bool was_empty = port->posts == NULL;
+        post->next = port->posts;
+        port->posts = post;
+        __atomic_store_n(&port->is_posted, true, __ATOMIC_RELEASE);
+        /* Inside the lock: the loop closes the descriptor only after taking it. */
+        if (was_empty)
+            (void)!write(port->ring_fd, &(uint64_t){1}, sizeof(uint64_t));
     }
-    bool was_empty = loop->posts == NULL;
-    post->next = loop->posts; /* newest first; turned round when taken */
-    loop->posts = post;
-    __atomic_store_n(&loop->is_posted, true, __ATOMIC_RELEASE);
-    /* Inside the lock: the loop closes the descriptor only after taking it. */
-    if (was_empty)
-        (void)!write(loop->post_fd, &(uint64_t){1}, sizeof(uint64_t));
-    pthread_mutex_unlock(&loop->post_lock->mutex);
-    return 0;
+    pthread_mutex_unlock(&port->mutex);
+    return is_closed ? -ESHUTDOWN : 0;
 }
 
-void coro_posts_run(struct co_loop *loop)
+bool coro_port_is_posted(const struct co_port *port)
 {
-    if (LIKELY(!__atomic_load_n(&loop->is_posted, __ATOMIC_ACQUIRE)))
+    return __atomic_load_n(&port->is_posted, __ATOMIC_ACQUIRE);
+}
+
+void coro_port_run(struct co_port *port)
+{
+    if (LIKELY(!coro_port_is_posted(port)))
         return;
-    pthread_mutex_lock(&loop->post_lock->mutex);
-    struct co_post *newest = loop->posts;
-    loop->posts = NULL;
-    __atomic_store_n(&loop->is_posted, false, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&loop->post_lock->mutex);
+    pthread_mutex_lock(&port->mutex);
+    struct co_post *newest = port->posts;
+    port->posts = NULL;
+    __atomic_store_n(&port->is_posted, false, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&port->mutex);
 
     struct co_post *oldest = NULL;
     while (newest != NULL) {
@@ -101,9 +130,28 @@ void coro_posts_run(struct co_loop *loop)
         newest = next;
     }
     while (oldest != NULL) {
+        /* fn may free the post */
         struct co_post *post = oldest;
         oldest = post->next;
         post->fn(post->arg);
-        free(post);
     }
+}
+
+static void run_call(void *arg)
+{
+    struct posted_call *call = arg;
+    call->fn(call->arg);
+    free(call);
+}
+
+int co_loop_post(struct co_loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct posted_call *call = malloc(sizeof(*call));
+    if (call == NULL)
+        return -ENOMEM;
+    *call = (struct posted_call){.post = {.fn = run_call, .arg = call}, .fn = fn, .arg = arg};
+    int rv = coro_port_post(loop->port, &call->post);
+    if (rv < 0)
+        free(call);
+    return rv;
 }

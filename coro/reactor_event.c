@@ -152,7 +152,9 @@ static int arm(struct reactor *reactor, int64_t deadline_ns)
 
 int reactor_poll(struct reactor *reactor, int64_t deadline_ns)
 {
-    int flags = deadline_ns <= 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE;
+    /* ONCE in both cases: without it libevent polls again until nothing is active,
+     * and a level-triggered watch is active until its task has run. */
+    int flags = EVLOOP_ONCE | (deadline_ns <= 0 ? EVLOOP_NONBLOCK : 0);
     if (deadline_ns > 0 && deadline_ns < reactor->armed_ns) {
         int rv = arm(reactor, deadline_ns);
         if (rv < 0)

@@ -269,7 +269,7 @@ static int run_turns(struct co_loop *loop)
             return rv;
         loop->now_ns = clock_now_ns();
         coro_timers_fire(&loop->timers, loop->now_ns);
-        coro_posts_run(loop);
+        coro_port_run(loop->port);
         if (loop->ready_head != NULL)
             run_ready(loop);
     }
@@ -279,7 +279,7 @@ static int run_turns(struct co_loop *loop)
 static void loop_free(struct co_loop *loop)
 {
     coro_tasks_fini(loop);
-    coro_posts_fini(loop);
+    coro_port_close(loop);
     coro_fds_fini(loop);
     reactor_free(loop->reactor);
     coro_timers_fini(&loop->timers);
@@ -304,7 +304,6 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     loop->is_clocked = loop->is_accounting;
     loop->turn_ticks_max = (uint64_t)((double)TURN_LONG_NS / prof_tick_ns());
     loop->ticks = prof_ticks();
-    loop->post_fd = -1;
     loop->now_ns = clock_now_ns();
     coro_timers_init(&loop->timers);
     coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
@@ -312,7 +311,7 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     coro_context_adopt(&loop->context);
     int rv = reactor_new(&loop->reactor);
     if (rv == 0)
-        rv = coro_posts_init(loop);
+        rv = coro_port_open(loop);
     if (rv < 0) {
         loop_free(loop);
         return rv;

@@ -14,8 +14,7 @@
 
 /* Threads need a moment to start; the plan begins when all of them can be there. */
 #define LEAD_NS           (5 * NS_PER_MS)
-#define LOOK_NS           (10 * NS_PER_MS)
-#define PROGRESS_EVERY    10 /* looks */
+#define LOOK_NS           (100 * NS_PER_MS)
 #define SPARE_DESCRIPTORS 64
 
 int lg_preflight(const struct lg_load *load, struct lg_why *why)
@@ -123,30 +122,48 @@ static int merge(struct lg_worker *workers, unsigned n, struct lg_result *r, str
     return 0;
 }
 
-/* Look after the threads until all have ended. */
-static void join_all(struct lg_worker *workers, unsigned n, lg_progress_fn *progress, void *arg)
+static void tell_progress(const struct lg_worker *workers, unsigned n,
+                          const struct lg_watcher *watcher)
 {
-    unsigned joined = 0, looks = 0;
-    while (joined < n) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += LOOK_NS;
-        if (until.tv_nsec >= NS_PER_S) {
-            until.tv_nsec -= NS_PER_S;
-            until.tv_sec++;
+    uint64_t ok = 0, failed = 0;
+    for (unsigned i = 0; i < n; i++) {
+        ok += __atomic_load_n(&workers[i].live.ok, __ATOMIC_RELAXED);
+        failed += __atomic_load_n(&workers[i].live.failed, __ATOMIC_RELAXED);
+    }
+    watcher->progress(watcher->arg, (double)(clock_now_ns() - workers[0].measure_ns) / 1e9, ok,
+                      failed);
+}
+
+/* Look after the threads until all have ended. */
+static void join_all(struct lg_worker *workers, unsigned n, const struct lg_watcher *watcher)
+{
+    const struct lg_worker *first = &workers[0];
+    const int64_t marks[] = {
+        [LG_MARK_WARM] = first->start_ns + (first->measure_ns - first->start_ns) / 2,
+        [LG_MARK_START] = first->measure_ns,
+        [LG_MARK_END] = first->end_ns,
+    };
+    size_t next_mark = 0;
+    int64_t next_look_ns = clock_now_ns() + LOOK_NS;
+    for (unsigned joined = 0; joined < n;) {
+        int64_t now_ns = clock_now_ns();
+        int64_t until_ns = next_look_ns;
+        if (next_mark < ARRAY_LEN(marks) && marks[next_mark] < until_ns)
+            until_ns = marks[next_mark];
+        struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+        int err = pthread_clockjoin_np(workers[joined].thread, NULL, CLOCK_MONOTONIC, &until);
+        joined += err == 0;
+        now_ns = clock_now_ns();
+        while (next_mark < ARRAY_LEN(marks) && marks[next_mark] <= now_ns) {
+            if (watcher != NULL && watcher->mark != NULL)
+                watcher->mark(watcher->arg, (enum lg_mark)next_mark);
+            next_mark++;
         }
-        if (pthread_timedjoin_np(workers[joined].thread, NULL, &until) == 0) {
-            joined++;
+        if (now_ns < next_look_ns)
             continue;
-        }
-        if (progress == NULL || ++looks % PROGRESS_EVERY != 0)
-            continue;
-        uint64_t ok = 0, failed = 0;
-        for (unsigned i = 0; i < n; i++) {
-            ok += __atomic_load_n(&workers[i].live.ok, __ATOMIC_RELAXED);
-            failed += __atomic_load_n(&workers[i].live.failed, __ATOMIC_RELAXED);
-        }
-        progress(arg, (double)(clock_now_ns() - workers[0].measure_ns) / 1e9, ok, failed);
+        next_look_ns = now_ns + LOOK_NS;
+        if (watcher != NULL && watcher->progress != NULL)
+            tell_progress(workers, n, watcher);
     }
 }
 
@@ -165,7 +182,7 @@ static int start_all(struct lg_worker *workers, unsigned n, unsigned *ret_starte
     return -err;
 }
 
-int lg_run(const struct lg_load *load, const bool *stop, lg_progress_fn *progress, void *arg,
+int lg_run(const struct lg_load *load, const bool *stop, const struct lg_watcher *watcher,
            struct lg_result *ret_result, struct lg_why *why)
 {
     static const bool give_up = true;
@@ -190,10 +207,10 @@ int lg_run(const struct lg_load *load, const bool *stop, lg_progress_fn *progres
         lg_why_set(why, "cannot start: %s", err_text(rv));
         for (unsigned i = 0; i < started; i++)
             __atomic_store_n(&workers[i].stop, &give_up, __ATOMIC_RELAXED);
-        join_all(workers, started, NULL, NULL);
+        join_all(workers, started, NULL);
         goto out;
     }
-    join_all(workers, load->threads, progress, arg);
+    join_all(workers, load->threads, watcher);
     result.interrupted = __atomic_load_n(stop, __ATOMIC_RELAXED);
     rv = merge(workers, load->threads, &result, why);
     if (rv == 0)

@@ -33,11 +33,23 @@ struct lg_result {
     int64_t server_counted; /* requests by the server's own counter; -1: it has none */
 };
 
-/* Called about ten times a second while the run goes on. */
-typedef void lg_progress_fn(void *arg, double seconds, uint64_t ok, uint64_t failed);
+/* Instants of a run that somebody else may want to measure at too. */
+enum lg_mark {
+    LG_MARK_WARM,  /* in the middle of the warm-up: all connections stand */
+    LG_MARK_START, /* measuring begins */
+    LG_MARK_END,   /* ... and ends; not in a run that -n ends */
+};
 
-MUST_USE int lg_run(const struct lg_load *load, const bool *stop, lg_progress_fn *progress,
-                    void *arg, struct lg_result *ret_result, struct lg_why *why);
+/* Who looks on, in the thread that called lg_run; both may be NULL. */
+struct lg_watcher {
+    /* about ten times a second */
+    void (*progress)(void *arg, double seconds, uint64_t ok, uint64_t failed);
+    void (*mark)(void *arg, enum lg_mark mark);
+    void *arg;
+};
+
+MUST_USE int lg_run(const struct lg_load *load, const bool *stop, const struct lg_watcher *watcher,
+                    struct lg_result *ret_result, struct lg_why *why);
 void lg_result_fini(struct lg_result *r);
 
 /* Make room for that many connections (raises the soft limit of descriptors). */

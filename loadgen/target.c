@@ -11,6 +11,7 @@
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
+#include "loadgen/scenario.h"
 
 #define PATH_MAX_BYTES (1 << 20)
 
@@ -316,6 +317,33 @@ int lg_requests_init(struct lg_requests *r, const struct lg_target *t,
     }
     if (rv < 0)
         lg_requests_fini(r);
+    return rv;
+}
+
+int lg_requests_init_paths(struct lg_requests *r, const struct lg_target *t,
+                           const struct lg_request_shape *shape, const struct lg_path *paths,
+                           size_t n, struct lg_why *why)
+{
+    *r = (struct lg_requests){.is_head = strcmp(shape->method, "HEAD") == 0};
+    buf_init(&r->bytes, REQUESTS_MAX_BYTES);
+    struct buf path;
+    buf_init(&path, PATH_MAX_BYTES);
+    size_t cap = 0;
+    int rv = 0;
+    for (size_t i = 0; i < n && paths[i].path != NULL && rv == 0; i++) {
+        buf_clear(&path);
+        rv = append_target(&path, paths[i].path, strlen(paths[i].path));
+        for (unsigned k = 0; k < paths[i].weight && rv == 0; k++) {
+            rv = grow_ends(r, &cap);
+            if (rv == 0)
+                rv = append_request(r, t, shape, &path);
+        }
+    }
+    buf_fini(&path);
+    if (rv < 0) {
+        lg_why_set(why, "the requests are too large: %s", err_text(rv));
+        lg_requests_fini(r);
+    }
     return rv;
 }
 

@@ -59,6 +59,12 @@ struct lg_requests {
 
 MUST_USE int lg_requests_init(struct lg_requests *r, const struct lg_target *t,
                               const struct lg_request_shape *shape, struct lg_why *why);
+/* The same for some paths instead of the target's, each as often as its weight
+ * says, in turn.  n paths; the first NULL ends them. */
+struct lg_path;
+MUST_USE int lg_requests_init_paths(struct lg_requests *r, const struct lg_target *t,
+                                    const struct lg_request_shape *shape,
+                                    const struct lg_path *paths, size_t n, struct lg_why *why);
 void lg_requests_fini(struct lg_requests *r);
 
 static inline const char *lg_request_at(const struct lg_requests *r, size_t i, size_t *ret_bytes)

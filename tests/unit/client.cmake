@@ -1,2 +1,6 @@
 domaind_test(errors DEPS client)
+domaind_test(lines DEPS client)
+domaind_test(multi DEPS client)
+domaind_test(output DEPS client)
 domaind_test(request DEPS client)
+domaind_test(retry DEPS client)

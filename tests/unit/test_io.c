@@ -280,6 +280,37 @@ START_TEST(wait_fd_asks_the_kernel)
 }
 END_TEST
 
+/* The descriptor stays readable until the waiter has run, while a task that is
+ * always ready keeps the loop from waiting: the waiter must get its turn. */
+static int busy(void *arg)
+{
+    bool *is_over = arg;
+    while (!*is_over)
+        co_yield ();
+    return 0;
+}
+
+static int wait_busy_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    bool is_over = false;
+    make_pair(pair);
+    co_detach(co_spawn(late_writer, (void *)(intptr_t)pair[1]));
+    struct co_task *task = co_spawn(busy, &is_over);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), CO_READABLE);
+    is_over = true;
+    co_close(pair[0]), co_close(pair[1]);
+    int result;
+    return co_join(task, soon(), &result);
+}
+
+START_TEST(wait_fd_gets_its_turn_on_a_busy_loop)
+{
+    run(wait_busy_main);
+}
+END_TEST
+
 /* ---- parked descriptors ---- */
 
 static int parked_calls, parked_why;
@@ -339,4 +370,5 @@ SUITE_MAIN("io", SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),
            SUITE_TEST(a_write_larger_than_the_socket_waits),
            SUITE_TEST(close_wakes_waiters_and_a_reused_number_is_clean),
            SUITE_TEST(cancel_then_close), SUITE_TEST(wait_fd_asks_the_kernel),
+           SUITE_TEST(wait_fd_gets_its_turn_on_a_busy_loop),
            SUITE_TEST(a_parked_descriptor_fires_and_times_out))

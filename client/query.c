@@ -1,0 +1,208 @@
+/* domainc query - the command line around client/ask.c. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "client/ask.h"
+#include "client/command.h"
+#include "coro/base/clock.h"
+#include "coro/base/err.h"
+#include "coro/base/units.h"
+
+#define SERVER_MAX_BYTES     512
+#define TRANSFERS_DEFAULT    32
+#define TRANSFERS_MAX        10000
+#define DESCRIPTORS_AT_LEAST 64 /* besides one for each transfer */
+
+struct query_args {
+    struct cl_ask_options ask;
+    const char *file;
+    char **urls;
+    int url_count;
+    char server[SERVER_MAX_BYTES];
+};
+
+enum { KEY_FORMAT = 256, KEY_SUFFIXES, KEY_TIMEOUT, KEY_RETRY };
+
+static const struct argp_option options[] = {
+    {"server", 's', "URL", 0,
+     "The domaind to ask: http://HOST:PORT (the default is "
+     "http://localhost:8080) or unix:PATH",
+     0},
+    {"file", 'f', "FILE", 0, "Ask for every line of FILE; '-' is standard input", 0},
+    {"connections", 'c', "N", 0, "Transfers at once (default 32)", 0},
+    {"format", KEY_FORMAT, "json|text", 0,
+     "A line is the server's JSON answer (default), or the bare domain, empty where there is none",
+     0},
+    {"suffixes", KEY_SUFFIXES, "all|icann", 0, "icann leaves the private suffixes out", 0},
+    {"timeout", KEY_TIMEOUT, "TIME", 0, "For each answer (default 10s)", 0},
+    {"retry", KEY_RETRY, "N", 0, "Further attempts where that can help (default 4)", 0},
+    {"quiet", 'q', NULL, 0, "No summary, and no line for each URL without an answer", 0},
+    {0},
+};
+
+/* "HOST:PORT" -> "http://HOST:PORT"; no slash at the end. */
+static void set_server(struct argp_state *state, struct query_args *args, const char *arg)
+{
+    const char *scheme = strstr(arg, "://") != NULL ? "" : "http://";
+    args->ask.unix_path = NULL;
+    if (strncmp(arg, "unix:", 5) == 0) {
+        args->ask.unix_path = arg + 5;
+        arg = "localhost";
+    }
+    int n = snprintf(args->server, sizeof args->server, "%s%s", scheme, arg);
+    if (n >= (int)sizeof args->server || arg[0] == '\0' || strpbrk(arg, "?# ") != NULL)
+        argp_error(state, "--server: not the address of a server: '%s'", arg);
+    for (; n > 0 && args->server[n - 1] == '/'; n--)
+        args->server[n - 1] = '\0';
+}
+
+static int64_t parse_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
+                           int64_t max)
+{
+    int64_t value = min;
+    if (units_parse_int(arg, min, max, &value) < 0)
+        argp_error(state, "%s: not a number from %lld to %lld: '%s'", name, (long long)min,
+                   (long long)max, arg);
+    return value;
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
+{
+    struct query_args *args = state->input;
+    switch (key) {
+    case 's':
+        set_server(state, args, arg);
+        return 0;
+    case 'f':
+        args->file = arg;
+        return 0;
+    case 'c':
+        args->ask.transfers = (unsigned)parse_count(state, "-c", arg, 1, TRANSFERS_MAX);
+        return 0;
+    case 'q':
+        args->ask.is_quiet = true;
+        return 0;
+    case KEY_FORMAT:
+        args->ask.is_text = strcmp(arg, "text") == 0;
+        if (!args->ask.is_text && strcmp(arg, "json") != 0)
+            argp_error(state, "--format: json or text, not '%s'", arg);
+        return 0;
+    case KEY_SUFFIXES:
+        args->ask.suffixes = arg;
+        if (strcmp(arg, "all") != 0 && strcmp(arg, "icann") != 0)
+            argp_error(state, "--suffixes: all or icann, not '%s'", arg);
+        return 0;
+    case KEY_TIMEOUT:
+        if (units_parse_ns(arg, &args->ask.timeout_ns) < 0 || args->ask.timeout_ns <= 0)
+            argp_error(state, "--timeout: not a time such as 10s or 250ms: '%s'", arg);
+        return 0;
+    case KEY_RETRY:
+        args->ask.retry.attempts_max = 1 + (int)parse_count(state, "--retry", arg, 0, 1000);
+        return 0;
+    case ARGP_KEY_ARGS:
+        args->urls = state->argv + state->next;
+        args->url_count = state->argc - state->next;
+        return 0;
+    case ARGP_KEY_END:
+        if ((args->file == NULL) == (args->url_count == 0))
+            argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp query_argp = {
+    .options = options,
+    .parser = on_option,
+    .args_doc = "-f FILE\nURL...",
+    .doc = "Ask a running domaind for the domain of every URL; one line for each, in the order of "
+           "the input.\vThe exit code is 0 when every URL got an answer (that it is not a URL is "
+           "an answer), 1 when one did not, 2 for a wrong command line, 130 when interrupted.",
+};
+
+/* A descriptor for each transfer, if the hard limit lets us. */
+static int need_descriptors(unsigned transfers)
+{
+    struct rlimit limit;
+    rlim_t need = (rlim_t)transfers + DESCRIPTORS_AT_LEAST;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    if (limit.rlim_cur >= need)
+        return 0;
+    if (limit.rlim_max < need)
+        return -EMFILE;
+    limit.rlim_cur = need;
+    return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
+static void print_summary(const struct cl_ask_result *result)
+{
+    char took[UNITS_TEXT_BYTES];
+    double seconds = (double)result->elapsed_ns / 1e9;
+    fprintf(stderr,
+            "%llu URLs: %llu domains, %llu refused, %llu without an answer; %llu retries; %s, "
+            "%.0f/s\n",
+            (unsigned long long)result->lines,
+            (unsigned long long)result->answers[CL_ANSWER_DOMAIN],
+            (unsigned long long)result->answers[CL_ANSWER_REFUSED],
+            (unsigned long long)result->answers[CL_ANSWER_NONE],
+            (unsigned long long)result->retries, units_format_ns((double)result->elapsed_ns, took),
+            seconds > 0 ? (double)result->lines / seconds : 0);
+}
+
+static int query(const struct query_args *args, struct cl_lines *in)
+{
+    struct cl_output out;
+    struct cl_ask_result result;
+    cl_output_init(&out, STDOUT_FILENO);
+    int rv = cl_ask_run(&args->ask, in, &out, &result);
+    int closed = cl_output_close(&out);
+    cl_output_fini(&out);
+    if (rv < 0)
+        cl_complain("%s", result.why);
+    else if (closed < 0)
+        cl_complain("cannot write the output: %s", err_text(closed));
+    if (cl_retry_is_unreachable(rv))
+        cl_complain("is domaind running there? --server=URL names another");
+    if (!args->ask.is_quiet && (rv == 0 || result.lines > 0))
+        print_summary(&result);
+    if (result.signal != 0)
+        return CL_EXIT_INTERRUPTED;
+    bool is_complete = rv == 0 && closed == 0 && result.answers[CL_ANSWER_NONE] == 0;
+    return is_complete ? CL_EXIT_OK : CL_EXIT_FAILED;
+}
+
+int cl_cmd_query(int argc, char **argv)
+{
+    struct query_args args = {.ask = {.server = args.server,
+                                      .transfers = TRANSFERS_DEFAULT,
+                                      .timeout_ns = 10 * NS_PER_S,
+                                      .retry = {.attempts_max = 5,
+                                                .first_ns = 100 * NS_PER_MS,
+                                                .longest_ns = 5 * NS_PER_S}},
+                              .server = "http://localhost:8080"};
+    struct cl_lines in;
+    argp_parse(&query_argp, argc, argv, 0, NULL, &args);
+    int rv = need_descriptors(args.ask.transfers);
+    if (rv < 0) {
+        cl_complain("-c %u needs more open files than ulimit -n allows", args.ask.transfers);
+        return CL_EXIT_FAILED;
+    }
+    args.ask.input_name = args.file != NULL ? args.file : "URL";
+    if (args.file != NULL)
+        rv = cl_lines_open(&in, args.file);
+    else
+        rv = cl_lines_of(&in, args.urls, args.url_count);
+    if (rv < 0) {
+        cl_complain("cannot open %s: %s", args.ask.input_name, err_text(rv));
+        return CL_EXIT_FAILED;
+    }
+    int status = query(&args, &in);
+    cl_lines_close(&in);
+    return status;
+}

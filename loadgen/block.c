@@ -1,0 +1,207 @@
+#include "loadgen/block.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "coro/base/clock.h"
+#include "coro/base/err.h"
+#include "loadgen/server.h"
+#include "loadgen/target.h"
+#include "loadgen/usage.h"
+
+#define OPEN_WARMUP_NS (100 * NS_PER_MS)
+#define RATE_HELD      0.99
+#define ARGS_MAX       (LG_LIST_MAX + 8)
+
+/* ---- the server ---- */
+
+static int start_own(const struct lg_block_plan *plan, struct lg_server *server, struct lg_why *why)
+{
+    const struct lg_options *o = plan->options;
+    char path[PATH_MAX], mode[LG_NAME_BYTES + 8];
+    if (o->domaind != NULL)
+        snprintf(path, sizeof path, "%s", o->domaind);
+    else if (lg_server_beside("domaind", path, sizeof path) < 0)
+        return -ENOENT;
+    snprintf(mode, sizeof mode, "--mode=%s", plan->candidate->mode);
+    const char *argv[ARGS_MAX] = {path, mode, "--listen=127.0.0.1:0"};
+    size_t n = 3;
+    if (plan->scenario->needs_test_routes)
+        argv[n++] = "--test-endpoints";
+    for (unsigned i = 0; i < o->n_domaind_flags; i++)
+        argv[n++] = o->domaind_flags[i];
+    return lg_server_start(server, argv, plan->server_core, plan->stop, why);
+}
+
+/* ---- what is sent ---- */
+
+/* One request of each path by its weight; the slow ones spread evenly. */
+static int build_requests(const struct lg_block_plan *plan, struct lg_target *target,
+                          struct lg_requests *ret_requests, struct lg_why *why)
+{
+    struct lg_request_shape shape = plan->options->shape;
+    const struct lg_scenario *s = plan->scenario;
+    shape.keepalive = plan->options->load.keepalive && !s->churn;
+    if (plan->candidate->mode[0] == '\0' || shape.url_file != NULL)
+        return lg_requests_init(ret_requests, target, &shape, why);
+    return lg_requests_init_paths(ret_requests, target, &shape, s->paths, LG_SCENARIO_PATHS, why);
+}
+
+/* ---- measuring the server while the load runs ---- */
+
+struct gauge {
+    pid_t pid;
+    struct lg_memory memory;
+    int64_t cpu_ns[2]; /* at start and end */
+    int64_t at_ns[2];
+    struct lg_machine machine[2];
+    int cpu;       /* whose core to look at; -1: none */
+    uint64_t sent; /* requests in both parts, warm-up included */
+};
+
+static void on_mark(void *arg, enum lg_mark mark)
+{
+    struct gauge *g = arg;
+    if (mark == LG_MARK_WARM) {
+        if (g->pid == 0 || lg_usage_memory(g->pid, &g->memory) < 0)
+            g->memory = (struct lg_memory){0};
+        return;
+    }
+    int i = mark == LG_MARK_END;
+    g->at_ns[i] = clock_now_ns();
+    if (g->pid == 0 || lg_usage_cpu_ns(g->pid, &g->cpu_ns[i]) < 0)
+        g->cpu_ns[i] = -1;
+    if (lg_usage_machine(g->cpu, &g->machine[i]) < 0)
+        g->machine[i] = (struct lg_machine){0};
+}
+
+static void take_closed(const struct gauge *g, const struct lg_result *r, struct lg_block *b)
+{
+    double span_ns = (double)(g->at_ns[1] - g->at_ns[0]);
+    b->requests_per_s = r->requests_per_s;
+    b->own_cpu = r->own_cpu;
+    b->cpu_us = b->server_cpu = b->pss_bytes = NAN;
+    bool has_cpu = g->cpu_ns[0] >= 0 && g->cpu_ns[1] >= 0 && span_ns > 0;
+    if (has_cpu) {
+        double used_ns = (double)(g->cpu_ns[1] - g->cpu_ns[0]);
+        b->server_cpu = used_ns / span_ns;
+        if (r->requests_per_s > 0)
+            b->cpu_us = b->server_cpu * 1e6 / r->requests_per_s;
+    }
+    if (g->memory.pss_bytes > 0)
+        b->pss_bytes = (double)g->memory.pss_bytes;
+    b->processes = g->memory.processes;
+    b->threads = g->memory.threads;
+    /* What ran on the server's core and was neither idle nor the server. */
+    double busy_ns = (double)(g->machine[1].busy_ns - g->machine[0].busy_ns);
+    double stolen_ns = (double)(g->machine[1].stolen_ns - g->machine[0].stolen_ns);
+    if (has_cpu && g->cpu >= 0)
+        b->others = fmax(0, (busy_ns + stolen_ns) / span_ns - b->server_cpu);
+}
+
+static double percentile_us(const struct hist *h, double percent)
+{
+    return hist_knows(h, percent) ? (double)hist_percentile_ns(h, percent) / 1e3 : NAN;
+}
+
+/* ---- the two parts ---- */
+
+static int run_part(const struct lg_block_plan *plan, const struct lg_load *load,
+                    struct gauge *gauge, struct lg_record *into, struct lg_result *ret_result,
+                    struct lg_why *why)
+{
+    const struct lg_watcher watcher = {.mark = on_mark, .arg = gauge};
+    int rv = lg_run(load, plan->stop, &watcher, ret_result, why);
+    if (rv < 0)
+        return rv;
+    gauge->sent += ret_result->record.sent + ret_result->warmup.sent;
+    if (ret_result->interrupted)
+        rv = -EINTR;
+    else if (ret_result->record.outcomes[LG_OK] == 0) {
+        lg_why_set(why, "%s: no request succeeded (%ju sent)", plan->candidate->name,
+                   (uintmax_t)ret_result->record.sent);
+        rv = -EPROTO;
+    } else if (into != NULL) {
+        rv = lg_record_merge(into, &ret_result->record);
+    }
+    if (rv < 0)
+        lg_result_fini(ret_result);
+    return rv;
+}
+
+static int run_parts(const struct lg_block_plan *plan, const struct lg_target *target,
+                     const struct lg_requests *requests, struct gauge *gauge, struct lg_side *side,
+                     struct lg_block *block, struct lg_why *why)
+{
+    const struct lg_scenario *s = plan->scenario;
+    struct lg_load load = plan->options->load;
+    struct lg_result result;
+    load.target = target;
+    load.requests = requests;
+    load.core = plan->own_core;
+    load.keepalive = load.keepalive && !s->churn;
+    load.idle = s->idle;
+    load.trickle_ns = s->trickle_ns;
+    if (s->connections > 0)
+        load.connections = s->connections;
+    if (load.threads > load.connections)
+        load.threads = load.connections;
+    int rv = lg_preflight(&load, why);
+    if (rv == 0)
+        rv = run_part(plan, &load, gauge, side != NULL ? &side->closed : NULL, &result, why);
+    if (rv < 0)
+        return rv;
+    take_closed(gauge, &result, block);
+    lg_result_fini(&result);
+    if (plan->rate <= 0)
+        return 0;
+    load.rate_per_s = plan->rate;
+    load.warmup_ns = OPEN_WARMUP_NS;
+    rv = run_part(plan, &load, gauge, side != NULL ? &side->open : NULL, &result, why);
+    if (rv < 0)
+        return rv;
+    block->p50_us = percentile_us(&result.record.latency, 50);
+    block->p99_us = percentile_us(&result.record.latency, 99);
+    if (side != NULL && result.requests_per_s < plan->rate * RATE_HELD)
+        side->held_rate = false;
+    lg_result_fini(&result);
+    return 0;
+}
+
+int lg_block_run(const struct lg_block_plan *plan, struct lg_side *side, struct lg_block *ret_block,
+                 struct lg_why *why)
+{
+    const struct lg_candidate *candidate = plan->candidate;
+    struct lg_server server = {.log_fd = -1};
+    struct lg_target target = {0};
+    struct lg_requests requests = {0};
+    struct lg_block block = {.p50_us = NAN, .p99_us = NAN, .switches = NAN};
+    struct gauge gauge = {.pid = candidate->pid, .cpu = plan->server_core};
+    char url[128];
+    int rv = 0;
+    bool is_own = candidate->mode[0] != '\0';
+    if (is_own) {
+        rv = start_own(plan, &server, why);
+        gauge.pid = server.pid;
+    }
+    if (rv == 0) {
+        snprintf(url, sizeof url, "http://%s/domain", server.address);
+        rv = lg_target_init(&target, is_own ? url : candidate->url, NULL, why);
+    }
+    if (rv == 0)
+        rv = build_requests(plan, &target, &requests, why);
+    if (rv == 0)
+        rv = lg_target_reach(&target, plan->options->load.timeout_ns, why);
+    if (rv == 0)
+        rv = run_parts(plan, &target, &requests, &gauge, side, &block, why);
+    lg_server_stop(&server);
+    if (rv == 0 && is_own)
+        block.switches = (double)server.switches / (double)gauge.sent;
+    lg_requests_fini(&requests);
+    lg_target_fini(&target);
+    if (rv == 0)
+        *ret_block = block;
+    return rv;
+}

@@ -1,0 +1,337 @@
+#include "loadgen/compare.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coro/base/clock.h"
+#include "coro/base/units.h"
+#include "loadgen/block.h"
+
+/* Loadgen at its limit while the server is not: then throughput shows loadgen. */
+#define OWN_LIMIT    0.9
+#define SERVER_LIMIT 0.9
+/* Starting, warming up and stopping a server, and the pilot. */
+#define BLOCK_EXTRA_S 0.35
+
+const char *const lg_metric_name[LG_METRICS] = {
+    [LG_METRIC_CPU] = "server CPU per request",
+    [LG_METRIC_RATE] = "requests/s",
+    [LG_METRIC_P99] = "p99 at equal rate",
+    [LG_METRIC_MEMORY] = "memory",
+};
+const bool lg_metric_less_is_better[LG_METRICS] = {
+    [LG_METRIC_CPU] = true,
+    [LG_METRIC_RATE] = false,
+    [LG_METRIC_P99] = true,
+    [LG_METRIC_MEMORY] = true,
+};
+
+/* ---- who takes part ---- */
+
+static int add_target(struct lg_candidate *c, const char *text, struct lg_why *why)
+{
+    const char *equals = strchr(text, '=');
+    size_t n = equals == NULL ? 0 : (size_t)(equals - text);
+    if (n == 0 || n >= sizeof c->name) {
+        lg_why_set(why, "--target '%s': expected NAME=URL or NAME=URL,PID", text);
+        return -EINVAL;
+    }
+    *c = (struct lg_candidate){.url = equals + 1};
+    memcpy(c->name, text, n);
+    /* A URL may hold commas: only digits after the last one are a PID. */
+    const char *comma = strrchr(equals, ',');
+    int64_t pid = 0;
+    if (comma != NULL && units_parse_int(comma + 1, 1, INT32_MAX, &pid) == 0) {
+        c->pid = (pid_t)pid;
+        char *cut = strndup(equals + 1, (size_t)(comma - equals) - 1);
+        if (cut == NULL)
+            return -ENOMEM;
+        c->url = cut; /* lives as long as the process: the options it stands for do too */
+    }
+    return 0;
+}
+
+static int add_modes(const char *list, struct lg_candidate *ret_list, size_t *n, struct lg_why *why)
+{
+    while (*list != '\0') {
+        size_t bytes = strcspn(list, ",");
+        if (bytes == 0 || bytes >= LG_NAME_BYTES - 3 || *n == LG_STATS_MAX_GROUPS) {
+            lg_why_set(why, "--modes: expected 2 to %d names with commas between",
+                       LG_STATS_MAX_GROUPS);
+            return -EINVAL;
+        }
+        struct lg_candidate *c = &ret_list[(*n)++];
+        *c = (struct lg_candidate){0};
+        memcpy(c->mode, list, bytes);
+        memcpy(c->name, list, bytes);
+        unsigned same = 1;
+        for (size_t i = 0; i + 1 < *n; i++)
+            same += strcmp(ret_list[i].mode, c->mode) == 0;
+        if (same > 1) /* against itself: "coroutine#2" */
+            snprintf(c->name + bytes, sizeof c->name - bytes, "#%u", same % 10);
+        list += bytes + (list[bytes] == ',');
+    }
+    return 0;
+}
+
+int lg_candidates(const struct lg_options *o, struct lg_candidate *ret_list, size_t *ret_n,
+                  struct lg_why *why)
+{
+    size_t n = 0;
+    int rv = 0;
+    if (o->n_targets > LG_STATS_MAX_GROUPS) {
+        lg_why_set(why, "at most %d targets", LG_STATS_MAX_GROUPS);
+        return -EINVAL;
+    }
+    for (; n < o->n_targets && rv == 0; n++)
+        rv = add_target(&ret_list[n], o->targets[n], why);
+    if (o->n_targets == 0)
+        rv = add_modes(o->modes, ret_list, &n, why);
+    if (rv == 0 && n < 2) {
+        lg_why_set(why, "a comparison needs two candidates");
+        rv = -EINVAL;
+    }
+    *ret_n = n;
+    return rv;
+}
+
+/* ---- the order ---- */
+
+static size_t random_below(uint64_t *state, size_t n)
+{
+    *state = *state * 6364136223846793005U + 1442695040888963407U;
+    return (size_t)(*state >> 33) % n;
+}
+
+void lg_latin_square(size_t n, unsigned rounds, uint64_t seed, unsigned char *ret_order)
+{
+    unsigned char permutation[LG_STATS_MAX_GROUPS] = {0};
+    for (unsigned round = 0; round < rounds; round++) {
+        if (round % n == 0) {
+            for (size_t i = 0; i < n; i++)
+                permutation[i] = (unsigned char)i;
+            for (size_t i = n - 1; i > 0; i--) {
+                size_t j = random_below(&seed, i + 1);
+                unsigned char swapped = permutation[i];
+                permutation[i] = permutation[j];
+                permutation[j] = swapped;
+            }
+        }
+        for (size_t place = 0; place < n; place++)
+            ret_order[round * n + place] = permutation[(place + round) % n];
+    }
+}
+
+double lg_compare_seconds(const struct lg_options *o, size_t n)
+{
+    double part = (double)o->load.duration_ns / 1e9, warmup = (double)o->load.warmup_ns / 1e9;
+    double blocks = (double)n * o->rounds;
+    return blocks * (2 * part + warmup + BLOCK_EXTRA_S) +
+           (double)n * (part + warmup + BLOCK_EXTRA_S);
+}
+
+/* ---- the values ---- */
+
+static double block_value(const struct lg_block *b, enum lg_metric metric)
+{
+    switch (metric) {
+    case LG_METRIC_CPU:
+        return b->cpu_us;
+    case LG_METRIC_RATE:
+        return b->requests_per_s;
+    case LG_METRIC_P99:
+        return b->p99_us;
+    case LG_METRIC_MEMORY:
+        return b->pss_bytes;
+    case LG_METRICS:
+        break;
+    }
+    return NAN;
+}
+
+size_t lg_side_values(const struct lg_side *side, enum lg_metric metric,
+                      double values[LG_STATS_MAX_BLOCKS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < side->n; i++) {
+        double value = block_value(&side->blocks[i], metric);
+        if (isfinite(value) && value > 0)
+            values[n++] = value;
+    }
+    return n;
+}
+
+static void rank_metric(struct lg_comparison *c, enum lg_metric metric)
+{
+    double(*values)[LG_STATS_MAX_BLOCKS] = calloc(c->n, sizeof *values);
+    struct lg_group groups[LG_STATS_MAX_GROUPS];
+    if (values == NULL)
+        return;
+    bool has_all = true;
+    for (size_t i = 0; i < c->n; i++) {
+        groups[i] = (struct lg_group){values[i], lg_side_values(&c->sides[i], metric, values[i])};
+        has_all = has_all && groups[i].n == c->sides[i].n && groups[i].n >= 2;
+    }
+    c->is_ranked[metric] = has_all && lg_rank(groups, c->n, lg_metric_less_is_better[metric],
+                                              &c->rankings[metric]) == 0;
+    free(values);
+}
+
+/* All servers had time to spare and loadgen had none: rates are loadgen's. */
+static bool is_client_limited(const struct lg_comparison *c)
+{
+    size_t limited = 0, blocks = 0;
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t k = 0; k < c->sides[i].n; k++) {
+            const struct lg_block *b = &c->sides[i].blocks[k];
+            blocks++;
+            limited += b->own_cpu > OWN_LIMIT && !(b->server_cpu > SERVER_LIMIT);
+        }
+    return blocks > 0 && limited * 2 > blocks;
+}
+
+static void conclude(struct lg_comparison *c)
+{
+    c->client_limited = is_client_limited(c);
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t k = 0; k < c->sides[i].n; k++)
+            c->others_max = fmax(c->others_max, c->sides[i].blocks[k].others);
+    for (int m = 0; m < LG_METRICS; m++)
+        rank_metric(c, (enum lg_metric)m);
+    if (c->client_limited)
+        c->is_ranked[LG_METRIC_RATE] = false;
+}
+
+/* ---- the blocks ---- */
+
+/* Server on the first core we may use, loadgen on the last. */
+static void choose_cores(struct lg_comparison *c, const struct lg_options *o)
+{
+    cpu_set_t set;
+    c->server_core = c->own_core = -1;
+    if (!o->pin || o->n_targets > 0 || sched_getaffinity(0, sizeof set, &set) < 0 ||
+        CPU_COUNT(&set) < 2)
+        return;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET((unsigned)cpu, &set))
+            continue;
+        if (c->server_core < 0)
+            c->server_core = cpu;
+        c->own_core = cpu;
+    }
+}
+
+static double round_down(double rate)
+{
+    double step = pow(10, floor(log10(rate)) - 1);
+    return rate < 10 ? rate : floor(rate / step) * step;
+}
+
+static void show(const struct lg_options *o, const char *what, const char *name, unsigned done,
+                 unsigned all)
+{
+    if (!o->quiet && isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K  %s %u/%u: %s", what, done, all, name);
+}
+
+/* Every candidate once, to find the rate that all can be asked for. */
+static int run_pilot(struct lg_comparison *c, struct lg_block_plan *plan, struct lg_why *why)
+{
+    double least = INFINITY;
+    for (size_t i = 0; i < c->n; i++) {
+        struct lg_block block;
+        show(plan->options, "pilot", c->candidates[i].name, (unsigned)i + 1, (unsigned)c->n);
+        plan->candidate = &c->candidates[i];
+        int rv = lg_block_run(plan, NULL, &block, why);
+        if (rv < 0)
+            return rv;
+        least = fmin(least, block.requests_per_s);
+    }
+    c->rate = round_down(least * c->scenario->rate_factor);
+    plan->rate = c->rate;
+    return 0;
+}
+
+static int run_blocks(struct lg_comparison *c, struct lg_block_plan *plan, struct lg_why *why)
+{
+    unsigned char order[LG_STATS_MAX_BLOCKS * LG_STATS_MAX_GROUPS];
+    unsigned all = c->rounds * (unsigned)c->n;
+    lg_latin_square(c->n, c->rounds, c->seed, order);
+    for (unsigned i = 0; i < all; i++) {
+        struct lg_side *side = &c->sides[order[i]];
+        struct lg_block *block = &side->blocks[side->n];
+        plan->candidate = &c->candidates[order[i]];
+        show(plan->options, "block", plan->candidate->name, i + 1, all);
+        int rv = lg_block_run(plan, side, block, why);
+        if (rv < 0)
+            return rv;
+        block->place = i;
+        side->n++;
+    }
+    return 0;
+}
+
+static int comparison_init(struct lg_comparison *c, const struct lg_options *o,
+                           const struct lg_scenario *scenario, struct lg_why *why)
+{
+    *c = (struct lg_comparison){
+        .scenario = scenario,
+        .rounds = o->rounds,
+        .connections = scenario->connections > 0 ? scenario->connections : o->load.connections,
+        .seconds = (double)o->load.duration_ns / 1e9,
+        .seed = o->seed != 0 ? o->seed : (uint64_t)clock_wall_ns() / NS_PER_MS,
+    };
+    choose_cores(c, o);
+    int rv = lg_candidates(o, c->candidates, &c->n, why);
+    if (rv < 0)
+        return rv;
+    if (o->n_targets > 0 && (scenario->needs_test_routes)) {
+        lg_why_set(why, "scenario %s needs domaind's test routes: it cannot be run on --target",
+                   scenario->name);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < c->n && rv == 0; i++) {
+        c->sides[i].held_rate = true;
+        rv = lg_record_init(&c->sides[i].closed, 0);
+        if (rv == 0)
+            rv = lg_record_init(&c->sides[i].open, 0);
+    }
+    if (rv < 0)
+        lg_why_set(why, "out of memory");
+    return rv;
+}
+
+int lg_compare(const struct lg_options *o, const struct lg_scenario *scenario, const bool *stop,
+               struct lg_comparison *ret_comparison, struct lg_why *why)
+{
+    struct lg_comparison *c = ret_comparison;
+    struct lg_block_plan plan = {.options = o, .scenario = scenario, .stop = stop};
+    int rv = comparison_init(c, o, scenario, why);
+    plan.server_core = c->server_core;
+    plan.own_core = c->own_core;
+    if (rv == 0)
+        rv = run_pilot(c, &plan, why);
+    if (rv == 0)
+        rv = run_blocks(c, &plan, why);
+    if (!o->quiet && isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    c->interrupted = rv == -EINTR;
+    if (rv < 0 && rv != -EINTR)
+        lg_comparison_fini(c);
+    else
+        conclude(c);
+    return rv;
+}
+
+void lg_comparison_fini(struct lg_comparison *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        lg_record_fini(&c->sides[i].closed);
+        lg_record_fini(&c->sides[i].open);
+    }
+    c->n = 0;
+}

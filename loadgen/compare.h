@@ -1,0 +1,99 @@
+/* loadgen/compare.h - candidates loaded in interleaved blocks.
+ *
+ * A block: a fresh server (or the running one, when it is not ours), warmed up,
+ * then two parts.  Closed loop: as much as it can answer; throughput and CPU
+ * per request come from here.  Open loop: the same rate for all candidates, a
+ * share of what the slowest can do (found by a pilot round); latency comes from
+ * here, because latencies at different loads are not comparable.
+ *
+ * The order of blocks is a Latin square over random permutations: in every run
+ * of as many rounds as there are candidates, each stands once in each place, so
+ * that a machine that drifts drifts for all of them.
+ *
+ *   context    main thread; lg_compare blocks for the whole comparison
+ *   returns    0, or -errno with the reason; -EINTR is no failure: what was
+ *              measured until then is in the result
+ *   ownership  the comparison owns what is in it; lg_comparison_fini frees it */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "loadgen/options.h"
+#include "loadgen/record.h"
+#include "loadgen/scenario.h"
+#include "loadgen/stats.h"
+
+#define LG_NAME_BYTES 32
+
+struct lg_candidate {
+    char name[LG_NAME_BYTES];
+    char mode[LG_NAME_BYTES]; /* of our own domaind; empty: a server that runs already */
+    const char *url;          /* of a running server; borrowed */
+    pid_t pid;                /* 0: not known */
+};
+
+/* One block: one sample of everything. */
+struct lg_block {
+    double requests_per_s; /* closed loop */
+    double cpu_us;         /* of the server, per request, closed loop; NAN: not known */
+    double server_cpu;     /* cores it used, closed loop */
+    double own_cpu;        /* share of its core that loadgen used, closed loop */
+    double p50_us;         /* corrected, at the equal rate; NAN: too few samples */
+    double p99_us;
+    double pss_bytes; /* with all connections open; NAN: not known */
+    double switches;  /* context switches per request, whole life; NAN: not known */
+    double others;    /* share of the cores that other programs (or the hypervisor) took */
+    int processes;
+    int threads;
+    unsigned place; /* in which order the blocks ran, from 0 */
+};
+
+struct lg_side {
+    struct lg_block blocks[LG_STATS_MAX_BLOCKS];
+    size_t n;
+    struct lg_record closed; /* merged over the blocks */
+    struct lg_record open;
+    bool held_rate; /* answered at least 99 % of the equal rate in every block */
+};
+
+/* What is ranked, and which way is better. */
+enum lg_metric { LG_METRIC_CPU, LG_METRIC_RATE, LG_METRIC_P99, LG_METRIC_MEMORY, LG_METRICS };
+extern const char *const lg_metric_name[LG_METRICS];
+extern const bool lg_metric_less_is_better[LG_METRICS];
+
+struct lg_comparison {
+    const struct lg_scenario *scenario;
+    struct lg_candidate candidates[LG_STATS_MAX_GROUPS];
+    struct lg_side sides[LG_STATS_MAX_GROUPS];
+    size_t n;
+    unsigned rounds;
+    unsigned connections;
+    double seconds; /* of each part of a block */
+    double rate;    /* requests a second in the open part */
+    uint64_t seed;
+    int server_core; /* -1: not pinned */
+    int own_core;
+    bool interrupted;
+    bool client_limited;        /* loadgen was at its limit and the servers were not */
+    double others_max;          /* the worst block's share taken by other programs */
+    bool is_ranked[LG_METRICS]; /* else: values missing or too few blocks */
+    struct lg_ranking rankings[LG_METRICS];
+};
+
+/* Who takes part: the modes or the targets of the options. */
+MUST_USE int lg_candidates(const struct lg_options *o, struct lg_candidate *ret_list, size_t *ret_n,
+                           struct lg_why *why);
+/* ret_order[round * n + place] = candidate. */
+void lg_latin_square(size_t n, unsigned rounds, uint64_t seed, unsigned char *ret_order);
+
+MUST_USE int lg_compare(const struct lg_options *o, const struct lg_scenario *scenario,
+                        const bool *stop, struct lg_comparison *ret_comparison, struct lg_why *why);
+void lg_comparison_fini(struct lg_comparison *c);
+
+/* How long one comparison will take, for all who have to wait. */
+double lg_compare_seconds(const struct lg_options *o, size_t n_candidates);
+
+/* The values of one metric of one candidate; how many. */
+size_t lg_side_values(const struct lg_side *side, enum lg_metric metric,
+                      double values[LG_STATS_MAX_BLOCKS]);

@@ -1,0 +1,168 @@
+#include "loadgen/versus.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/base/units.h"
+
+#define CELL_BYTES   24
+#define OTHERS_LIMIT 0.05 /* of the server's core */
+
+/* ---- the table ---- */
+
+static void median_cell(const struct lg_side *side, enum lg_metric metric, double scale,
+                        int decimals, const char *unit, char cell[CELL_BYTES])
+{
+    double values[LG_STATS_MAX_BLOCKS];
+    size_t n = lg_side_values(side, metric, values);
+    if (n == 0)
+        snprintf(cell, CELL_BYTES, "-");
+    else
+        snprintf(cell, CELL_BYTES, "%.*f%s", decimals, lg_median(values, n) * scale, unit);
+}
+
+static void percentile_cell(const struct hist *h, double percent, char cell[CELL_BYTES])
+{
+    if (hist_knows(h, percent))
+        units_format_ns((double)hist_percentile_ns(h, percent), cell);
+    else
+        snprintf(cell, CELL_BYTES, "-");
+}
+
+static double median_switches(const struct lg_side *side)
+{
+    double values[LG_STATS_MAX_BLOCKS];
+    for (size_t i = 0; i < side->n; i++)
+        values[i] = side->blocks[i].switches;
+    return lg_median(values, side->n);
+}
+
+static void print_row(FILE *out, const char *name, const struct lg_side *side)
+{
+    char cpu[CELL_BYTES], rate[CELL_BYTES], p50[CELL_BYTES], p99[CELL_BYTES], p999[CELL_BYTES];
+    char memory[CELL_BYTES], processes[CELL_BYTES], switches[CELL_BYTES];
+    const struct hist *latency = &side->open.latency;
+    median_cell(side, LG_METRIC_CPU, 1, 2, "", cpu);
+    median_cell(side, LG_METRIC_RATE, 1, 0, "", rate);
+    percentile_cell(latency, 50, p50);
+    percentile_cell(latency, 99, p99);
+    percentile_cell(latency, 99.9, p999);
+    median_cell(side, LG_METRIC_MEMORY, 1.0 / (1 << 20), 1, "MB", memory);
+    const struct lg_block *last = side->n > 0 ? &side->blocks[side->n - 1] : NULL;
+    if (last != NULL && last->processes > 0)
+        snprintf(processes, sizeof processes, "%d/%d", last->processes, last->threads);
+    else
+        snprintf(processes, sizeof processes, "-");
+    double median = side->n > 0 ? median_switches(side) : NAN;
+    if (isnan(median))
+        snprintf(switches, sizeof switches, "-");
+    else
+        snprintf(switches, sizeof switches, "%.2f", median);
+    fprintf(out, "  %-12s %9s %10s %10s %10s %10s %9s %9s %9s\n", name, cpu, rate, p50, p99, p999,
+            memory, processes, switches);
+}
+
+static void print_failures(FILE *out, const char *name, const char *part, const struct lg_record *r)
+{
+    if (lg_record_failed(r) == 0 && r->unsent == 0)
+        return;
+    fprintf(out, "  %s, %s: %ju sent = %ju ok", name, part, (uintmax_t)r->sent,
+            (uintmax_t)r->outcomes[LG_OK]);
+    for (int i = LG_OK + 1; i < LG_OUTCOMES; i++)
+        if (r->outcomes[i] > 0)
+            fprintf(out, " + %ju %s", (uintmax_t)r->outcomes[i], lg_outcome_word[i]);
+    if (r->unsent > 0)
+        fprintf(out, "; %ju due and never sent", (uintmax_t)r->unsent);
+    fputc('\n', out);
+}
+
+/* ---- what it shows ---- */
+
+void lg_pair_text(const struct lg_comparison *c, enum lg_metric metric, const struct lg_pair *pair,
+                  char *text, size_t bytes)
+{
+    (void)metric;
+    const char *a = c->candidates[pair->a].name, *b = c->candidates[pair->b].name;
+    const struct lg_effect *e = &pair->effect;
+    if (pair->shown)
+        snprintf(text, bytes, "%s %.2fx %s [%.2f, %.2f], p=%.3f", a, e->ratio, b, e->low, e->high,
+                 pair->p);
+    else
+        snprintf(text, bytes, "%s and %s: no difference shown (%.2fx [%.2f, %.2f], p=%.3f)", a, b,
+                 e->ratio, e->low, e->high, pair->p);
+}
+
+static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metric metric)
+{
+    const struct lg_ranking *r = &c->rankings[metric];
+    if (!c->is_ranked[metric])
+        return;
+    fprintf(out, "  %s: ", lg_metric_name[metric]);
+    if (r->winner >= 0)
+        fprintf(out, "best %s", c->candidates[r->winner].name);
+    else
+        fputs("no winner", out);
+    fprintf(out, " (noise floor %.2fx)\n", r->floor_ratio);
+    for (size_t i = 0; i < r->n_pairs; i++) {
+        char text[256];
+        lg_pair_text(c, metric, &r->pairs[i], text, sizeof text);
+        fprintf(out, "    %s\n", text);
+    }
+}
+
+static void print_warnings(FILE *out, const struct lg_comparison *c)
+{
+    if (c->interrupted)
+        fputs("  interrupted: this is a partial result\n", out);
+    if (c->sides[0].n < LG_STATS_MIN_BLOCKS)
+        fprintf(out, "  fewer than %d blocks each: no winner can be named\n", LG_STATS_MIN_BLOCKS);
+    if (c->client_limited)
+        fputs("  client-limited: loadgen used its whole core while the servers had time to spare; "
+              "requests/s is not ranked, CPU per request is\n",
+              out);
+    if (c->others_max > OTHERS_LIMIT)
+        fprintf(out,
+                "  other programs took up to %.0f %% of the server's core during a block: "
+                "requests/s and latency suffer from it\n",
+                c->others_max * 100);
+    for (size_t i = 0; i < c->n; i++) {
+        if (!c->sides[i].held_rate && c->sides[i].n > 0)
+            fprintf(out, "  %s did not take %.0f requests/s in every block\n",
+                    c->candidates[i].name, c->rate);
+        print_failures(out, c->candidates[i].name, "closed loop", &c->sides[i].closed);
+        print_failures(out, c->candidates[i].name, "open loop", &c->sides[i].open);
+    }
+}
+
+void lg_versus(FILE *out, const struct lg_comparison *c)
+{
+    fprintf(out, "%s: %s\n", c->scenario->name, c->scenario->shows);
+    if (c->server_core >= 0)
+        fprintf(out, "  one server core (%d), loadgen on core %d", c->server_core, c->own_core);
+    else
+        fputs("  cores shared by servers and loadgen", out);
+    fprintf(out, "; c=%u; %zu blocks each of 2 x %gs, order from seed %ju\n", c->connections,
+            c->sides[0].n, c->seconds, (uintmax_t)c->seed);
+    fprintf(out,
+            "                 closed loop           |    open loop at %.0f requests/s  |\n"
+            "  %-12s %9s %10s %10s %10s %10s %9s %9s %9s\n",
+            c->rate, "", "CPU us/rq", "requests/s", "p50", "p99", "p99.9", "memory", "proc/thr",
+            "switch/rq");
+    for (size_t i = 0; i < c->n; i++)
+        print_row(out, c->candidates[i].name, &c->sides[i]);
+    for (int m = 0; m < LG_METRICS; m++)
+        print_metric(out, c, (enum lg_metric)m);
+    print_warnings(out, c);
+    fflush(out);
+}
+
+int lg_versus_exit_code(const struct lg_comparison *c)
+{
+    if (c->interrupted)
+        return 130;
+    for (size_t i = 0; i < c->n; i++)
+        if (!lg_record_is_true(&c->sides[i].closed) || !lg_record_is_true(&c->sides[i].open))
+            return 4;
+    return 0;
+}
