@@ -130,6 +130,14 @@ static bool has_room(const struct ask *ask)
     return used == 0 || (used < ask->ring_len && ask->ring_bytes < RING_MAX_BYTES);
 }
 
+static int wait_for_room(struct ask *ask)
+{
+    int rv = 0;
+    while (rv >= 0 && ask->stop == 0 && !has_room(ask))
+        rv = co_event_wait(&ask->room, CO_NO_DEADLINE);
+    return rv;
+}
+
 static int put(struct ask *ask, const struct cl_line *line)
 {
     struct item *item = item_at(ask, ask->next_in);
@@ -153,16 +161,16 @@ static int read_lines(void *arg)
 {
     struct ask *ask = arg;
     struct cl_line line;
-    int rv = 0;
-    while (ask->stop == 0 && rv >= 0) {
-        while (!has_room(ask) && ask->stop == 0 && rv >= 0)
-            rv = co_event_wait(&ask->room, CO_NO_DEADLINE);
+    int rv;
+    for (;;) {
+        rv = wait_for_room(ask);
         if (rv >= 0 && ask->stop == 0)
             rv = cl_lines_next(ask->in, &line);
-        if (rv == 0)
+        if (rv <= 0 || ask->stop != 0)
             break;
-        if (rv > 0 && line.len > 0)
-            rv = put(ask, &line);
+        rv = line.len > 0 ? put(ask, &line) : 0;
+        if (rv < 0)
+            break;
     }
     ask->is_read = true;
     if (rv < 0)

@@ -17,12 +17,14 @@ struct list {
 /* The entry (of TYPE, linked by MEMBER) that a link belongs to. */
 #define LIST_ENTRY(link, type, member) CONTAINER_OF(link, type, member)
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a declared name takes none */
 /* for each link of the list; the body may not delete `it` ... */
 #define LIST_FOR_EACH(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 /* ... here it may. */
 #define LIST_FOR_EACH_SAFE(it, head)                                                               \
     for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
          it = it##_next, it##_next = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void list_init(struct list *l)
 {
