@@ -46,3 +46,7 @@ static inline void prof_scope_leave(struct prof_scope *s)
  * first callback and after the poll. */
 void prof_wait_begin(void);
 void prof_wait_end(void);
+
+/* What one recorded scope costs here, ns; measured at the first call (under a
+ * millisecond). */
+double prof_scope_cost_ns(void);

@@ -201,11 +201,11 @@ static int join_parts(const struct making *m, struct prof_snapshot **ret_snapsho
 
 int prof_snapshot_take(int64_t patience_ns, struct prof_snapshot **ret_snapshot)
 {
-    unsigned slots = prof_slot_count();
-    if (slots == 0)
+    if (!prof_segment_exists())
         return -ENOENT;
-    struct making m = {.workers = calloc(slots, sizeof(struct prof_snapshot_worker)),
-                       .is_asked = calloc(slots, sizeof(bool))};
+    unsigned slots = prof_slot_count();
+    struct making m = {.workers = calloc(slots + 1, sizeof(struct prof_snapshot_worker)),
+                       .is_asked = calloc(slots + 1, sizeof(bool))};
     int rv = m.workers == NULL || m.is_asked == NULL ? -ENOMEM : prof_readers_lock();
     if (rv < 0)
         goto out;

@@ -17,6 +17,7 @@ struct segment {
     pthread_mutex_t readers; /* one asks and copies at a time; survives its holder's death */
     size_t bytes;
     unsigned slot_count;
+    unsigned slots_used; /* as many from the first on were ever open; the rest has no memory */
     /* one word per slot, together: finding a free one reads a cache line or two */
     int32_t *owner; /* pid; 0: free */
     struct prof_slot *slots;
@@ -93,9 +94,14 @@ void prof_segment_destroy(void)
     segment = NULL;
 }
 
+bool prof_segment_exists(void)
+{
+    return segment != NULL;
+}
+
 unsigned prof_slot_count(void)
 {
-    return segment == NULL ? 0 : segment->slot_count;
+    return segment == NULL ? 0 : __atomic_load_n(&segment->slots_used, __ATOMIC_ACQUIRE);
 }
 
 struct prof_slot *prof_slot_at(unsigned i)
@@ -128,6 +134,14 @@ uint64_t prof_recording_since(void)
     return segment == NULL ? 0 : PROF_GET(segment->recording_since);
 }
 
+static void note_used(unsigned count)
+{
+    unsigned used = __atomic_load_n(&segment->slots_used, __ATOMIC_ACQUIRE);
+    while (used < count && !__atomic_compare_exchange_n(&segment->slots_used, &used, count, false,
+                                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        ;
+}
+
 /* Take the first free slot; lowest first keeps the number of trees small. */
 static struct prof_slot *claim(void)
 {
@@ -136,8 +150,10 @@ static struct prof_slot *claim(void)
         int32_t nobody = 0;
         if (PROF_GET(segment->owner[i]) == 0 &&
             __atomic_compare_exchange_n(&segment->owner[i], &nobody, pid, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED))
+                                        __ATOMIC_RELAXED)) {
+            note_used(i + 1);
             return &segment->slots[i];
+        }
     }
     return NULL;
 }
@@ -222,7 +238,7 @@ static void bury(struct prof_slot *slot)
 
 void prof_worker_died(pid_t pid)
 {
-    for (unsigned i = 0; segment != NULL && i < segment->slot_count; i++) {
+    for (unsigned i = 0; i < prof_slot_count(); i++) {
         if (prof_slot_owner(i) != pid)
             continue;
         if (segment->slots[i].used != 0)

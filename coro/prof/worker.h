@@ -23,6 +23,8 @@
 MUST_USE int prof_segment_create(unsigned slots);
 /* Unmap it; every worker must have closed. */
 void prof_segment_destroy(void);
+bool prof_segment_exists(void);
+/* Slots that were ever open; they come first. */
 unsigned prof_slot_count(void);
 /* Slot i; NULL while nobody has ever used it. */
 struct prof_slot *prof_slot_at(unsigned i);

@@ -183,19 +183,29 @@ void profile_report_fini(struct profile_report *r)
     *r = (struct profile_report){.nodes = NULL};
 }
 
+static bool is_endpoint(const struct profile_filter *filter, const struct prof_site *site)
+{
+    for (size_t i = 0; i < filter->endpoint_count; i++)
+        if (strcmp(filter->endpoints[i], site->name) == 0)
+            return true;
+    return false;
+}
+
 /* to[i] is the merged node of the worker's node i; PROFILE_NONE: filtered out. */
 static int add_worker(struct profile_report *r, const struct prof_node *nodes, uint32_t count,
-                      int sign, const char *endpoint, uint32_t *to)
+                      int sign, const struct profile_filter *filter, uint32_t *to)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct prof_node *n = &nodes[i];
         r->self += sign * (int64_t)n->self;
         to[i] = PROFILE_NONE;
+        if (i == PROF_NODE_OVERFLOW && n->calls == 0)
+            continue;
         if (i == PROF_NODE_ROOT) {
-            to[i] = endpoint == NULL ? 0 : PROFILE_NONE;
+            to[i] = filter->endpoint_count == 0 ? 0 : PROFILE_NONE;
         } else {
             uint32_t parent = to[n->parent];
-            if (parent == PROFILE_NONE && endpoint != NULL && strcmp(n->site->name, endpoint) == 0)
+            if (parent == PROFILE_NONE && is_endpoint(filter, n->site))
                 parent = 0; /* becomes a child of the root */
             uint32_t function;
             int rv = 0;
@@ -227,7 +237,7 @@ int profile_report_add(struct profile_report *r, const struct prof_snapshot *sna
             continue;
         r->run += sign * (int64_t)w->run;
         rv = add_worker(r, prof_snapshot_nodes(snapshot) + w->first_node, w->node_count, sign,
-                        filter->endpoint, to);
+                        filter, to);
     }
     free(to);
     return rv;

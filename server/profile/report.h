@@ -25,7 +25,8 @@
 #include "coro/base/attr.h"
 #include "coro/prof/snapshot.h"
 
-#define PROFILE_NONE UINT32_MAX
+#define PROFILE_NONE          UINT32_MAX
+#define PROFILE_ENDPOINTS_MAX 4
 
 struct profile_function {
     const char *file;  /* "~" for a built-in, as pstats has it */
@@ -77,10 +78,17 @@ struct profile_node {
     int64_t in_flight;
 };
 
+/* A route and the function that handles it. */
+struct profile_endpoint {
+    const char *path;
+    const char *function;
+};
+
 /* What of a snapshot is added. */
 struct profile_filter {
-    const char *endpoint; /* only what happens inside this function; NULL: all */
-    int64_t slot;         /* only this worker; -1: all */
+    const char *endpoints[PROFILE_ENDPOINTS_MAX]; /* only what happens inside these functions */
+    size_t endpoint_count;                        /* 0: everything */
+    int64_t slot;                                 /* only this worker; -1: all */
 };
 
 struct profile_map;

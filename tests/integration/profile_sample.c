@@ -31,13 +31,32 @@ static int parse_view(struct profile_view *v, char **args, int count)
     return rv;
 }
 
+static const struct profile_endpoint endpoints[] = {{"/domain", "domain_handle"}, {NULL, NULL}};
+
 static int render(struct buf *out, const char *format, const struct profile_report *r,
-                  const struct profile_view *v)
+                  const struct profile_view *v, const struct prof_snapshot *s)
 {
+    struct profile_about about = {
+        .snapshot = s,
+        .mode = "coroutine",
+        .slot = -1,
+        .endpoints = endpoints,
+        .is_cpu = strcmp(format, "pprof-cpu") == 0,
+    };
     if (strcmp(format, "text") == 0)
         return profile_text(out, r, v);
     if (strcmp(format, "pstats") == 0)
         return profile_pstats(out, r);
+    if (strcmp(format, "json") == 0)
+        return profile_json(out, r, v, &about);
+    if (strcmp(format, "callgrind") == 0)
+        return profile_callgrind(out, r);
+    if (strcmp(format, "collapsed") == 0)
+        return profile_collapsed(out, r);
+    if (strcmp(format, "speedscope") == 0)
+        return profile_speedscope(out, r, &about);
+    if (strncmp(format, "pprof", 5) == 0)
+        return profile_pprof(out, r, &about);
     return -1;
 }
 
@@ -60,7 +79,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     s->tick_ns = 0.4567891; /* some machine's */
     if (profile_report_add(&r, s, 1, &all) < 0 || profile_report_finish(&r) < 0 ||
-        render(&out, argv[1], &r, &v) != 0)
+        render(&out, argv[1], &r, &v, s) != 0)
         return EXIT_FAILURE;
     fwrite(out.data, 1, out.len, stdout);
     buf_fini(&out);
