@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "coro/base/clock.h"
+#include "coro/coro.h"
 #include "server/metrics/metrics.h"
 
 static const struct http_route routes[] = {
@@ -13,6 +15,10 @@ static const struct http_route routes[] = {
     {"/readyz", "GET, HEAD, OPTIONS", endpoint_readyz, HTTP_ROUTE_QUIET},
     {"/openapi.json", "GET, HEAD, OPTIONS", endpoint_openapi, 0},
     {"/", "GET, HEAD, OPTIONS", endpoint_index, 0},
+    {"/test/cpu", "GET, HEAD, OPTIONS", endpoint_test_cpu, 0},
+    {"/test/wait", "GET, HEAD, OPTIONS", endpoint_test_wait, 0},
+    {"/test/block", "GET, HEAD, OPTIONS", endpoint_test_block, 0},
+    {"/test/body", "GET, HEAD, OPTIONS", endpoint_test_body, 0},
     {"/metrics", "GET, HEAD, OPTIONS", endpoint_metrics, HTTP_ROUTE_ADMIN | HTTP_ROUTE_QUIET},
 };
 
@@ -50,6 +56,17 @@ static void on_close(void *arg, enum http_close_reason why)
     (void)arg;
     metrics_sub(METRICS_OPEN, 1);
     metrics_add_at(METRICS_CLOSED, why, 1);
+}
+
+/* Wait without keeping others from running, where there are others. */
+static int pause_here(int64_t span_ns)
+{
+    if (co_self() != NULL)
+        return co_sleep(span_ns);
+    struct timespec span = {span_ns / NS_PER_S, span_ns % NS_PER_S};
+    while (nanosleep(&span, &span) < 0 && errno == EINTR)
+        ;
+    return 0;
 }
 
 /* ---- building it ---- */
@@ -114,6 +131,7 @@ struct app *app_new(const struct config *cfg, struct cfg_error *error)
         return NULL;
     }
     app->settings.test_endpoints = cfg->test_endpoints;
+    app->settings.pause = pause_here;
     app->admin.hosts = cfg->admin_hosts;
     app->http.routes = routes;
     app->http.route_count = ARRAY_LEN(routes);

@@ -6,11 +6,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "server/http/route.h"
 
 struct endpoint_settings {
     bool test_endpoints; /* what may burn CPU on request is allowed */
+    /* Wait in the mode's own way (a task parks, a thread sleeps); 0 or -errno.  For
+     * the test routes. */
+    int (*pause)(int64_t span_ns);
 };
 
 /* GET /domain?url=U: the domain of one URL, as JSON or text. */
@@ -26,3 +30,9 @@ http_handler endpoint_openapi;
 
 /* GET /metrics: Prometheus text, or OpenMetrics by Accept. */
 http_handler endpoint_metrics;
+
+/* GET /test/...: work of a known size (workload.c); 404 without --test-endpoints. */
+http_handler endpoint_test_cpu;
+http_handler endpoint_test_wait;
+http_handler endpoint_test_block;
+http_handler endpoint_test_body;

@@ -1,2 +1,3 @@
 domaind_test(config DEPS config)
 domaind_test(metrics DEPS metrics)
+domaind_test(workload DEPS endpoint)
