@@ -284,7 +284,12 @@ static int ask_server(struct ask *ask, struct item *item, struct buf *target,
     int rv = append_target(ask, &item->url, target);
     if (rv < 0)
         return rv;
+    /* the line, so that the server's log and its refusals can be told apart, and
+     * two runs over one input get the same bytes */
+    char id[24];
+    snprintf(id, sizeof id, "%llu", (unsigned long long)item->line);
     const struct cl_request req = {.url = target->data,
+                                   .request_id = id,
                                    .unix_path = ask->options->unix_path,
                                    .connect_timeout_ns = CONNECT_TIMEOUT_NS,
                                    .timeout_ns = ask->options->timeout_ns,

@@ -38,6 +38,7 @@ enum cl_flag {
 struct cl_request {
     const char *url;
     const char *unix_path;      /* connect to this socket instead of the URL's host; NULL: no */
+    const char *request_id;     /* sent as X-Request-Id; NULL: none */
     int64_t connect_timeout_ns; /* 0: none */
     int64_t timeout_ns;         /* of the whole transfer; 0: none */
     size_t body_max_bytes;      /* a larger reply fails with -EMSGSIZE */

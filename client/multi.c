@@ -298,9 +298,9 @@ static void multi_unref(struct cl_multi *multi)
 {
     if (--multi->references > 0)
         return;
-    struct list *link;
-    while ((link = list_pop_head(&multi->idle)) != NULL) {
-        struct slot *slot = LIST_ENTRY(link, struct slot, link);
+    LIST_FOR_EACH_SAFE(it, &multi->idle)
+    {
+        struct slot *slot = LIST_ENTRY(it, struct slot, link);
         cl_transfer_fini(&slot->transfer);
         co_event_fini(&slot->done);
         free(slot);

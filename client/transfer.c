@@ -51,6 +51,9 @@ static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
 {
     CURL *easy = t->easy;
     CURLcode rc = CURLE_OK;
+    t->field = (struct curl_slist){.data = t->field_text};
+    snprintf(t->field_text, sizeof t->field_text, "X-Request-Id: %s",
+             req->request_id != NULL ? req->request_id : "");
 #define SET(option, value)                                                                         \
     do {                                                                                           \
         if (rc == CURLE_OK)                                                                        \
@@ -72,6 +75,7 @@ static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
     SET(CONNECTTIMEOUT_MS, ms_of(req->connect_timeout_ns));
     SET(TIMEOUT_MS, ms_of(req->timeout_ns));
     SET(PROXY, (req->flags & CL_NO_PROXY) != 0 ? "" : NULL);
+    SET(HTTPHEADER, req->request_id != NULL ? &t->field : NULL);
     SET(UNIX_SOCKET_PATH, req->unix_path);
 #undef SET
     return rc;

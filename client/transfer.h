@@ -12,11 +12,15 @@
 
 #include "client/client.h"
 
+#define CL_FIELD_BYTES 96
+
 struct cl_transfer {
     CURL *easy;
     const struct cl_request *req;
     struct cl_reply *reply;
-    int body_err; /* why the body was refused: -EMSGSIZE, -ENOMEM; 0: it was not */
+    int body_err;            /* why the body was refused: -EMSGSIZE, -ENOMEM; 0: it was not */
+    struct curl_slist field; /* the one header field that a request may add */
+    char field_text[CL_FIELD_BYTES];
     char curl_text[CURL_ERROR_SIZE];
 };
 

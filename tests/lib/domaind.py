@@ -71,7 +71,11 @@ class Domaind:
         return self
 
     def __exit__(self, exc_type, exc, traceback):
-        code = self.stop()
+        try:
+            code = self.stop()
+        finally:
+            self._said = self.stderr
+            self._log.close()
         if exc_type is None and code != 0:
             raise AssertionError(f"domaind ended with {code}:\n{self.stderr}")
         if exc_type is not None:
@@ -96,6 +100,8 @@ class Domaind:
 
     @property
     def stderr(self):
+        if self._log.closed:
+            return self._said
         return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")
 
     # ---- requests ----
