@@ -1,4 +1,9 @@
-/* POSIX regular expressions: compiled on every call, and once. */
+/* POSIX regular expressions: compiled on every call, and once.
+ *
+ * glibc's regcomp only parses; the automaton is built state by state by the
+ * first match that reaches each.  compile() makes that first match itself, on a
+ * specimen, so that the cost of a fresh pattern stands in the {regcomp} row of a
+ * profile and not in {regexec}. */
 #include <errno.h>
 #include <regex.h>
 #include <stdio.h>
@@ -9,8 +14,11 @@
 
 static int compile(regex_t *re)
 {
+    static const char specimen[] = "https://ab/";
     PROF_SCOPE("{regcomp}");
-    return regcomp(re, SAMPLE_PATTERN, REG_EXTENDED);
+    regmatch_t group[2];
+    int rv = regcomp(re, SAMPLE_PATTERN, REG_EXTENDED);
+    return rv != 0 ? rv : regexec(re, specimen, ARRAY_LEN(group), group, 0);
 }
 
 static struct domain_text match(const regex_t *re, const char *text, size_t len)

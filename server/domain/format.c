@@ -151,3 +151,21 @@ int domain_format_error(struct buf *out, const char *url, size_t url_len, uint64
     PUT(out, "}");
     return 0;
 }
+
+int domain_format_sample(struct buf *out, const char *url, size_t url_len,
+                         struct domain_text domain, const char *engine)
+{
+    /* the domain is a part of the URL: twice the room */
+    bool plain = is_plain(url, url_len);
+    int rv = buf_reserve(out, 2 * worst_bytes(url_len, plain) + FRAME_MAX_BYTES);
+    if (rv < 0)
+        return rv;
+    PUT(out, "{\"url\":");
+    put_text(out, url, url_len, plain);
+    PUT(out, ",\"domain\":");
+    put_text(out, domain.at, domain.len, plain);
+    PUT(out, ",\"engine\":");
+    put_text(out, engine, strlen(engine), true);
+    PUT(out, "}");
+    return 0;
+}

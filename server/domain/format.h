@@ -15,3 +15,7 @@ MUST_USE int domain_format_json(struct buf *out, const char *url, size_t url_len
 /* {"url":...,"line":N,"error":WORD,"detail":TEXT}, no newline; line 0: left out. */
 MUST_USE int domain_format_error(struct buf *out, const char *url, size_t url_len, uint64_t line,
                                  const char *word, const char *text);
+
+/* {"url":...,"domain":...,"engine":WORD}, no newline: what a regex engine says. */
+MUST_USE int domain_format_sample(struct buf *out, const char *url, size_t url_len,
+                                  struct domain_text domain, const char *engine);

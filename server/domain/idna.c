@@ -237,7 +237,7 @@ static bool put_label(struct label source, struct label read, char *host, size_t
     }
     if (room < 4)
         return false;
-    memcpy(host + *len, "xn--", 4);
+    memcpy(host + *len, ace_prefix, ACE_PREFIX_BYTES);
     size_t n = punycode_encode(read.points, read.count, host + *len + 4, room - 4);
     *len += 4 + n;
     return n > 0;
@@ -304,7 +304,7 @@ size_t domain_unicode(const char *host, size_t host_len, char ret_text[DOMAIN_UN
         const char *dot = memchr(at, '.', (size_t)(end - at));
         const char *stop = dot == NULL ? end : dot;
         size_t len = (size_t)(stop - at), shown = 0;
-        if (len > 4 && memcmp(at, "xn--", 4) == 0)
+        if (len > 4 && memcmp(at, ace_prefix, ACE_PREFIX_BYTES) == 0)
             shown = show_label(at, len, ret_text + n);
         if (shown == 0) {
             memcpy(ret_text + n, at, len);

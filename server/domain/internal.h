@@ -31,6 +31,10 @@ static inline int hex_value(unsigned char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* What an internationalised label begins with in ASCII; no NUL. */
+enum { ACE_PREFIX_BYTES = 4 };
+static const char ace_prefix[ACE_PREFIX_BYTES] = {'x', 'n', '-', '-'};
+
 /* WHATWG removes these wherever they stand. */
 static inline bool is_removed(char c)
 {

@@ -156,18 +156,34 @@ struct reading {
     bool is_final; /* an exception has spoken */
 };
 
-/* What the node at `at` (its label's start) says; outer is the label to the right of it. */
-static inline void read_node(struct reading *reading, unsigned flags, unsigned rule,
-                             unsigned except, size_t at, size_t outer, uint8_t section)
+/* The flags by which a section's rules show in a node. */
+struct section_flags {
+    uint8_t rule, wild, except;
+    uint8_t section;
+};
+static const struct section_flags icann_flags = {SUFFIX_RULE_ICANN, SUFFIX_WILD_ICANN,
+                                                 SUFFIX_EXCEPT_ICANN, DOMAIN_SECTION_ICANN};
+static const struct section_flags private_flags = {SUFFIX_RULE_PRIVATE, SUFFIX_WILD_PRIVATE,
+                                                   SUFFIX_EXCEPT_PRIVATE, DOMAIN_SECTION_PRIVATE};
+
+/* What a node says whose label begins at `at`; outer: the label to the right of it. */
+static inline void read_node(struct reading *reading, unsigned flags,
+                             const struct section_flags *of, size_t at, size_t outer)
 {
     if (UNLIKELY(reading->is_final))
         return;
-    if (UNLIKELY((flags & except) != 0)) {
-        *reading = (struct reading){outer, section, true};
-    } else if ((flags & rule) != 0) {
-        reading->suffix_at = at;
-        reading->section = section;
-    }
+    if (UNLIKELY((flags & of->except) != 0))
+        *reading = (struct reading){outer, of->section, true};
+    else if ((flags & of->rule) != 0)
+        *reading = (struct reading){at, of->section, false};
+}
+
+/* What it says about any label below it, which begins at `at`. */
+static inline void read_wildcard(struct reading *reading, unsigned flags,
+                                 const struct section_flags *of, size_t at)
+{
+    if ((flags & of->wild) != 0 && !reading->is_final)
+        *reading = (struct reading){at, of->section, false};
 }
 
 static inline struct domain_cut cut_of(const char *host, const struct reading *reading,
@@ -198,21 +214,18 @@ void suffix_cut(const struct domain_suffixes *s, struct domain_result *r, uint64
         if (parent == SUFFIX_ROOT)
             break;
         unsigned flags = s->nodes[parent].flags;
-        read_node(&icann, flags, SUFFIX_RULE_ICANN, SUFFIX_EXCEPT_ICANN, at, outer,
-                  DOMAIN_SECTION_ICANN);
-        read_node(&all, flags, SUFFIX_RULE_ICANN, SUFFIX_EXCEPT_ICANN, at, outer,
-                  DOMAIN_SECTION_ICANN);
-        read_node(&all, flags, SUFFIX_RULE_PRIVATE, SUFFIX_EXCEPT_PRIVATE, at, outer,
-                  DOMAIN_SECTION_PRIVATE);
+        read_node(&icann, flags, &icann_flags, at, outer);
+        read_node(&all, flags, &icann_flags, at, outer);
+        read_node(&all, flags, &private_flags, at, outer);
         if (at == 0 || (flags & SUFFIX_HAS_CHILDREN) == 0)
             break;
         outer = at;
         end = at - 1;
         at = label_start(host, end, dots, is_short);
         if (UNLIKELY((flags & (SUFFIX_WILD_ICANN | SUFFIX_WILD_PRIVATE)) != 0)) {
-            read_node(&icann, flags, SUFFIX_WILD_ICANN, 0, at, outer, DOMAIN_SECTION_ICANN);
-            read_node(&all, flags, SUFFIX_WILD_PRIVATE, 0, at, outer, DOMAIN_SECTION_PRIVATE);
-            read_node(&all, flags, SUFFIX_WILD_ICANN, 0, at, outer, DOMAIN_SECTION_ICANN);
+            read_wildcard(&icann, flags, &icann_flags, at);
+            read_wildcard(&all, flags, &private_flags, at);
+            read_wildcard(&all, flags, &icann_flags, at); /* of equals ICANN's counts */
         }
     }
     r->icann = cut_of(host, &icann, dots, is_short);

@@ -82,7 +82,7 @@ static bool add_label(struct loader *l, const char *at, const char *end)
         l->text_len += n;
         return n > 0;
     }
-    memcpy(text, "xn--", 4);
+    memcpy(text, ace_prefix, ACE_PREFIX_BYTES);
     size_t len = punycode_encode(points, n, text + 4, LABEL_MAX_POINTS - 4);
     l->text_len += 4 + len;
     return len > 0;

@@ -86,10 +86,12 @@ static size_t percent_decode(struct http_str raw, char *ret_text)
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
         char c = raw.data[i];
-        if (c == '%' && i + 2 < raw.len && hex_value(raw.data[i + 1]) >= 0 &&
-            hex_value(raw.data[i + 2]) >= 0) {
-            c = (char)(hex_value(raw.data[i + 1]) << 4 | hex_value(raw.data[i + 2]));
-            i += 2;
+        if (c == '%' && i + 2 < raw.len) {
+            int high = hex_value(raw.data[i + 1]), low = hex_value(raw.data[i + 2]);
+            if (high >= 0 && low >= 0) {
+                c = (char)(high * 16 + low);
+                i += 2;
+            }
         }
         ret_text[n++] = c;
     }
