@@ -77,7 +77,6 @@ static void ids_seed(void)
 
 void http_make_id(char text[HTTP_ID_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
     if (UNLIKELY(ids.generation != generation))
         ids_seed();
     /* splitmix64: a counter made to look random; unique, not secret */
@@ -85,6 +84,11 @@ void http_make_id(char text[HTTP_ID_BYTES])
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     z ^= z >> 31;
-    for (int i = 0; i < HTTP_ID_BYTES; i++, z >>= 4)
-        text[i] = digits[z & 15];
+    /* sixteen digits at once: spread the nibbles over bytes, then 0..9 and a..f */
+    uint64_t half[2] = {z & 0x0F0F0F0F0F0F0F0Fu, z >> 4 & 0x0F0F0F0F0F0F0F0Fu};
+    for (int i = 0; i < 2; i++) {
+        uint64_t is_letter = (half[i] + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+        half[i] += 0x3030303030303030u + is_letter * ('a' - '0' - 10);
+        memcpy(text + 8 * i, &half[i], 8);
+    }
 }

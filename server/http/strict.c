@@ -80,6 +80,26 @@ static size_t token_length(const char *p, size_t n)
 static size_t target_length(const char *p, size_t n)
 {
     size_t i = 0;
+#ifdef __SSE2__
+    /* The complement of the table, from ranges and masks: <= SP and >= 0x80 (signed
+     * compare), { | } DEL, the pairs " # and < > and \\ ^ that differ in one bit, ` */
+    for (; n - i >= 16; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8('!'));
+        __m128i high = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('~')),
+                                        _mm_cmpgt_epi8(v, _mm_set1_epi8('z')));
+        __m128i even = _mm_and_si128(v, _mm_set1_epi8((char)0xFE));
+        __m128i pair = _mm_and_si128(v, _mm_set1_epi8((char)0xFD));
+        __m128i bad =
+            _mm_or_si128(_mm_or_si128(low, high), _mm_cmpeq_epi8(even, _mm_set1_epi8('"')));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(pair, _mm_set1_epi8('<')));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(pair, _mm_set1_epi8('\\')));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('`')));
+        int mask = _mm_movemask_epi8(bad);
+        if (mask != 0)
+            return i + (size_t)__builtin_ctz((unsigned)mask);
+    }
+#endif
     while (i < n && is_target_char[(unsigned char)p[i]])
         i++;
     return i;
@@ -132,24 +152,27 @@ static bool is_xdigit(char c)
     return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
+static const bool is_name_char[256] = {
+    ['-'] = true,         ['.'] = true,         ['_'] = true,         ['~'] = true,
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
+
 /* Length of a registered name or IPv4 address: letters, digits, - _ ~, single dots
  * between them, %XX.  0: not one.  The other characters of RFC 3986 are legal but
  * name nothing in practice, except in attacks. */
 static size_t name_length(const char *p, size_t n)
 {
+    char before = '.'; /* a dot may not come first either */
     size_t i = 0;
-    for (; i < n && p[i] != ':'; i++) {
-        char c = p[i], lower = (char)(c | 0x20);
-        if (c == '.' && (i == 0 || p[i - 1] == '.'))
-            return 0;
-        if (c == '%') {
-            if (n - i < 3 || !is_xdigit(p[i + 1]) || !is_xdigit(p[i + 2]))
+    for (; i < n && p[i] != ':'; before = p[i++]) {
+        if (LIKELY(is_name_char[(unsigned char)p[i]])) {
+            if (p[i] == '.' && before == '.')
                 return 0;
-            i += 2;
-        } else if (!(lower >= 'a' && lower <= 'z') && !is_digit(c) && c != '.' && c != '-' &&
-                   c != '_' && c != '~') {
-            return 0;
+            continue;
         }
+        if (p[i] != '%' || n - i < 3 || !is_xdigit(p[i + 1]) || !is_xdigit(p[i + 2]))
+            return 0;
+        i += 2;
     }
     return i;
 }
