@@ -10,6 +10,8 @@
  *   returns   0 or more, or -errno; -ETIMEDOUT: the deadline passed;
  *             -ECANCELED: this task was cancelled.  Cancel is sticky: every
  *             later wait fails at once too, so ordinary unwinding ends the task.
+ *             -EDEADLK: every task waits for another one, without deadline and
+ *             without I/O; the report on stderr says who waits on what.
  *   ownership a struct co_task * is a handle owned by the spawner: give it to
  *             exactly one of co_join (that returns 0) or co_detach. */
 #pragma once
@@ -36,7 +38,8 @@ struct co_options {
     const char *name;       /* of the loop, for reports; NULL: "main" */
     size_t stack_bytes;     /* address space per task; 0: 256 KiB */
     size_t pool_max_stacks; /* idle stacks whose memory is kept; 0: all */
-    bool is_unaccounted;    /* no CPU time and longest slice per task: a switch is faster */
+    int64_t watchdog_ns; /* a task that runs longer is reported (inspect.h); 0: 100 ms, <0: never */
+    bool is_unaccounted; /* no CPU time and longest slice per task: a switch is faster */
 };
 
 /* Make this thread a loop, run fn(arg) as its first task, then cancel and join
@@ -165,7 +168,8 @@ int co_local_set(const struct co_local *local, void *value);
 
 /* ---- between threads ---- */
 
-/* The loop of this thread; NULL when it is none. */
+/* The loop of this thread; NULL when it is none.  A loop that was asked for may
+ * be posted to: it never counts as deadlocked. */
 struct co_loop *co_loop_self(void);
 /* Run fn(arg) on the loop's own stack soon; fn may not block.  The only call
  * of this library that another thread (or a signal handler: no) may make.

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -87,6 +88,7 @@ struct co_task {
     bool is_cancelled;     /* every wait fails from now on */
     bool is_cancel_wanted; /* takes effect when cancel_off is 0 */
     uint16_t cancel_off;   /* depth of cancel-disabled sections */
+    bool is_unwatched;     /* may block its loop */
     bool is_parked_fd;     /* fn is a co_parked_fn and gets `why` */
     int why;
     int woken; /* what the current park returns */
@@ -156,7 +158,26 @@ struct co_loop {
     const char *name;
 
     struct co_port *port;
-    size_t outside; /* waits that another thread will end */
+    size_t outside;  /* waits that another thread will end */
+    size_t fd_waits; /* waits that a descriptor may end */
+    bool is_shared;  /* another thread may know this loop, and post */
+    bool is_deadlock_told;
+
+    struct list all; /* in the list of loops */
+    int ring_slot;
+    unsigned dumps_seen;
+    char *alt_stack;
+    uint64_t turns;
+    uint64_t trimmed;
+    uint64_t lag[64]; /* turns, by the bit length of their ticks */
+
+    pthread_t thread;
+    int64_t watchdog_ns; /* not above 0: not watched */
+    uint64_t beat;       /* atomic: switches */
+    bool is_polling;     /* atomic */
+    bool is_watch_told;  /* these three: the watchdog's */
+    uint64_t watch_beat;
+    int64_t watch_since_ns;
 };
 
 extern __thread struct co_loop *coro_loop_tls;
@@ -189,6 +210,17 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
 void coro_cancel_all(struct co_loop *loop);
 /* Give back what the tasks of an ended loop hold besides their stacks. */
 void coro_tasks_fini(struct co_loop *loop);
+
+/* Every task, also ended and free ones, until fn returns false. */
+void coro_task_each(struct co_loop *loop, bool (*fn)(struct co_task *task, void *arg), void *arg);
+/* Bytes of stack that a task which does not run has in use now. */
+size_t coro_stack_used(const struct co_task *task);
+/* The most its stack ever had in use since its memory was fresh. */
+size_t coro_stack_high(const struct co_task *task);
+
+struct co_counts;
+void coro_counts_of(const struct co_loop *loop, struct co_counts *ret_counts);
+void coro_lag_of(const struct co_loop *loop, uint64_t *ret_buckets);
 
 /* ---- site.c ---- */
 
@@ -226,6 +258,7 @@ void coro_port_unref(struct co_port *port);
 /* Any thread: have post->fn(post->arg) run on the loop's flow.  The post stays
  * the caller's memory, untouched until then.  0 or -ESHUTDOWN. */
 MUST_USE int coro_port_post(struct co_port *port, struct co_post *post);
+int coro_port_fd(const struct co_port *port);
 bool coro_port_is_posted(const struct co_port *port);
 /* Run what was posted. */
 void coro_port_run(struct co_port *port);

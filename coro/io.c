@@ -220,8 +220,10 @@ static int await(struct co_loop *loop, struct co_fd *f, enum co_io_event directi
     }
     struct fd_wait self = {.f = f, .task = loop->self};
     *place = &self;
+    loop->fd_waits++;
     int rv = coro_park(direction == CO_READABLE ? CO_WAIT_READ : CO_WAIT_WRITE,
                        (const void *)(intptr_t)f->fd, deadline_ns);
+    loop->fd_waits--;
     if (self.f == NULL)
         return -EBADF;
     *place = NULL;
@@ -556,7 +558,9 @@ int co_wait_fd(int fd, unsigned events, int64_t deadline_ns)
                     ((events & CO_WRITABLE) ? REACTOR_WRITE : 0U);
     int rv = reactor_watch(loop->reactor, probe_watch, fd, what, REACTOR_LEVEL, on_probe, &probe);
     if (rv == 0) {
+        loop->fd_waits++;
         rv = coro_park(CO_WAIT_FD, (const void *)(intptr_t)fd, deadline_ns);
+        loop->fd_waits--;
         reactor_unwatch(probe_watch);
     }
     free(probe_watch);

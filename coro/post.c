@@ -107,6 +107,11 @@ int coro_port_post(struct co_port *port, struct co_post *post)
     return is_closed ? -ESHUTDOWN : 0;
 }
 
+int coro_port_fd(const struct co_port *port)
+{
+    return port->ring_fd;
+}
+
 bool coro_port_is_posted(const struct co_port *port)
 {
     return __atomic_load_n(&port->is_posted, __ATOMIC_ACQUIRE);

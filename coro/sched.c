@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/inspect.h"
 #include "coro/internal.h"
+#include "coro/loops.h"
 #include "coro/prof/prof.h"
 
 #define TURN_SWITCHES_FIRST 64
@@ -23,7 +25,8 @@
 #define TURN_SHORT_NS       (NS_PER_MS / 4)
 #define TURN_LONG_NS        NS_PER_MS
 /* Calls that find data waiting, in a row, before a task gives way. */
-#define IO_BUDGET 64
+#define IO_BUDGET           64
+#define WATCHDOG_DEFAULT_NS (100 * NS_PER_MS)
 
 __thread struct co_loop *coro_loop_tls;
 
@@ -55,6 +58,7 @@ static inline struct co_task *take_ready(struct co_loop *loop)
 /* Charge what ran until now (NULL: the loop itself), and start what runs next. */
 static inline void count_switch(struct co_loop *loop, struct co_task *from, struct co_task *to)
 {
+    __atomic_store_n(&loop->beat, loop->beat + 1, __ATOMIC_RELAXED);
     struct prof_cursor *next = to != NULL ? &to->prof : prof_loop_cursor();
     if (!loop->is_clocked) {
         /* whoever opens a recording slot finds out whose turn it is */
@@ -223,7 +227,55 @@ struct co_task *co_self(void)
 
 struct co_loop *co_loop_self(void)
 {
+    if (coro_loop_tls != NULL)
+        coro_loop_tls->is_shared = true;
     return coro_loop_tls;
+}
+
+/* ---- counters ---- */
+
+void coro_counts_of(const struct co_loop *loop, struct co_counts *ret_counts)
+{
+    *ret_counts = (struct co_counts){.alive = loop->live,
+                                     .ready = loop->ready_count,
+                                     .parked_fds = loop->parked_fds,
+                                     .stacks = loop->arena.cut,
+                                     .pooled = loop->pool_count,
+                                     .unguarded = loop->arena.unguarded,
+                                     .spawned = loop->next_id,
+                                     .switches = loop->beat,
+                                     .turns = loop->turns,
+                                     .trimmed = loop->trimmed};
+}
+
+int co_counts(struct co_counts *ret_counts)
+{
+    if (coro_loop_tls == NULL)
+        return -EPERM;
+    coro_counts_of(coro_loop_tls, ret_counts);
+    return 0;
+}
+
+void coro_lag_of(const struct co_loop *loop, uint64_t *ret_buckets)
+{
+    double tick_ns = prof_tick_ns();
+    memset(ret_buckets, 0, CO_LAG_BUCKETS * sizeof(*ret_buckets));
+    for (int bits = 0; bits < (int)ARRAY_LEN(loop->lag); bits++) {
+        /* the middle of [2^(bits-1), 2^bits) ticks */
+        double ns = bits == 0 ? 0 : 0.75 * (double)(UINT64_C(1) << (bits - 1)) * 2 * tick_ns;
+        int bucket = 0;
+        while (bucket + 1 < CO_LAG_BUCKETS && (double)(INT64_C(2) << bucket) <= ns)
+            bucket++;
+        ret_buckets[bucket] += loop->lag[bits];
+    }
+}
+
+int co_lag(uint64_t ret_buckets[CO_LAG_BUCKETS])
+{
+    if (coro_loop_tls == NULL)
+        return -EPERM;
+    coro_lag_of(coro_loop_tls, ret_buckets);
+    return 0;
 }
 
 /* ---- the loop ---- */
@@ -246,10 +298,36 @@ static NOINLINE void run_ready(struct co_loop *loop)
     loop->turn_end_ticks = UINT64_MAX;
     struct co_task *next = take_ready(loop);
     count_switch(loop, NULL, next);
-    loop->turn_end_ticks = loop->ticks + loop->turn_ticks_max;
+    uint64_t start_ticks = loop->ticks;
+    loop->turn_end_ticks = start_ticks + loop->turn_ticks_max;
     coro_context_switch(&loop->context, &next->context);
+    loop->turns++;
+    if (loop->is_clocked)
+        loop->lag[64 - __builtin_clzll((loop->ticks - start_ticks) | 1)]++;
     if (loop->budget <= 0)
         adapt_budget(loop, clock_now_ns() - loop->now_ns);
+}
+
+/* Every task waits, and only for other tasks. */
+static bool is_deadlocked(const struct co_loop *loop)
+{
+    return loop->live > 0 && loop->fd_waits == 0 && loop->parked_fds == 0 && loop->outside == 0 &&
+           !loop->is_shared && !coro_port_is_posted(loop->port);
+}
+
+static int poll_events(struct co_loop *loop, int64_t wait_ns)
+{
+    loop->is_tick_fresh = false;
+    if (wait_ns != 0) {
+        prof_wait_begin();
+        __atomic_store_n(&loop->is_polling, true, __ATOMIC_RELAXED);
+    }
+    int rv = reactor_poll(loop->reactor, wait_ns);
+    if (wait_ns != 0) {
+        __atomic_store_n(&loop->is_polling, false, __ATOMIC_RELAXED);
+        prof_wait_end();
+    }
+    return rv;
 }
 
 static int run_turns(struct co_loop *loop)
@@ -260,14 +338,15 @@ static int run_turns(struct co_loop *loop)
             wait_ns = coro_timers_next(&loop->timers);
         if (wait_ns <= loop->now_ns)
             wait_ns = 0;
-        loop->is_tick_fresh = false;
-        if (wait_ns != 0)
-            prof_wait_begin();
-        int rv = reactor_poll(loop->reactor, wait_ns);
-        prof_wait_end();
+        if (UNLIKELY(wait_ns == CO_NO_DEADLINE && is_deadlocked(loop))) {
+            coro_deadlock(loop);
+            continue;
+        }
+        int rv = poll_events(loop, wait_ns);
         if (rv < 0 && rv != -EINTR)
             return rv;
         loop->now_ns = clock_now_ns();
+        coro_dump_if_asked(loop);
         coro_timers_fire(&loop->timers, loop->now_ns);
         coro_port_run(loop->port);
         if (loop->ready_head != NULL)
@@ -278,6 +357,8 @@ static int run_turns(struct co_loop *loop)
 
 static void loop_free(struct co_loop *loop)
 {
+    coro_loops_remove(loop);
+    coro_overflow_disarm(loop);
     coro_tasks_fini(loop);
     coro_port_close(loop);
     coro_fds_fini(loop);
@@ -304,6 +385,9 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     loop->is_clocked = loop->is_accounting;
     loop->turn_ticks_max = (uint64_t)((double)TURN_LONG_NS / prof_tick_ns());
     loop->ticks = prof_ticks();
+    loop->thread = pthread_self();
+    loop->watchdog_ns = options->watchdog_ns != 0 ? options->watchdog_ns : WATCHDOG_DEFAULT_NS;
+    list_init(&loop->all);
     loop->now_ns = clock_now_ns();
     coro_timers_init(&loop->timers);
     coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
@@ -312,10 +396,16 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     int rv = reactor_new(&loop->reactor);
     if (rv == 0)
         rv = coro_port_open(loop);
+    if (rv == 0)
+        rv = coro_loops_add(loop);
     if (rv < 0) {
         loop_free(loop);
         return rv;
     }
+    /* Both only report: without them tasks run all the same. */
+    (void)!coro_overflow_arm(loop);
+    if (loop->watchdog_ns > 0)
+        coro_watchdog_start();
     *ret_loop = loop;
     return 0;
 }

@@ -20,6 +20,9 @@
 
 static void note_stack(struct co_context *ctx, char *low, size_t bytes)
 {
+#if !defined(CO_SWITCH_FAST)
+    ctx->frame = NULL;
+#endif
 #if defined(CO_ASAN)
     ctx->stack_low = low;
     ctx->stack_bytes = bytes;
@@ -120,6 +123,7 @@ void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*e
 
 NOINLINE void coro_context_jump(struct co_context *from, struct co_context *to)
 {
+    from->frame = __builtin_frame_address(0);
     if (_setjmp(from->env) == 0)
         _longjmp(to->env, 1);
 }
@@ -138,6 +142,7 @@ void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*e
 
 NOINLINE void coro_context_jump(struct co_context *from, struct co_context *to)
 {
+    from->frame = __builtin_frame_address(0);
     swapcontext(&from->uc, &to->uc);
 }
 

@@ -60,8 +60,10 @@ struct co_context {
     void *pc;
 #elif defined(CO_SWITCH_SETJMP)
     jmp_buf env;
+    void *frame; /* where backtraces start: the registers in env are scrambled */
 #else
     ucontext_t uc;
+    void *frame;
 #endif
 #if defined(CO_ASAN)
     const void *stack_low;
@@ -77,6 +79,15 @@ struct co_context {
 void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*entry)(void));
 /* The calling thread's own flow, to be saved by the first switch away from it. */
 void coro_context_adopt(struct co_context *ctx);
+/* The frame pointer of a flow that is switched away; 0 before its first run. */
+static inline uintptr_t coro_context_frame(const struct co_context *ctx)
+{
+#if defined(CO_SWITCH_FAST)
+    return (uintptr_t)ctx->bp;
+#else
+    return (uintptr_t)ctx->frame;
+#endif
+}
 /* Give back what init took (sanitizer state); ctx is not the running one. */
 void coro_context_fini(struct co_context *ctx);
 

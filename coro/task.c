@@ -10,12 +10,19 @@
  * Failure: no stack, no task: spawn returns NULL.  A task that ignores its
  * cancellation keeps the loop running until it ends. */
 #include <assert.h>
+#include <sys/mman.h>
 
 #include "coro/internal.h"
 #include "coro/io.h"
 
 /* At the top of the stack, on cache lines of its own. */
 #define TASK_BYTES ((sizeof(struct co_task) + 63) & ~(size_t)63)
+
+/* What a pooled stack keeps of its memory. */
+#define KEPT_BYTES ((size_t)32 << 10)
+#define MARK_BYTES ((size_t)4096)
+/* Eight looks: frames are dense enough that all of them rarely miss. */
+#define MARK_WORDS_APART 64
 
 /* ---- the pool ---- */
 
@@ -25,12 +32,48 @@ static struct co_task *task_of(const struct co_stack *stack)
     return (struct co_task *)(void *)(stack->low + stack->bytes - TASK_BYTES);
 }
 
+/* Words that a stack which went deep has very likely written to: in the first
+ * pages below what a pooled stack keeps.  Fresh memory reads as zero. */
+__attribute__((no_sanitize("address", "thread"))) static bool went_deep(const struct co_task *task)
+{
+    const uint64_t *mark =
+        (const uint64_t *)(const void *)((const char *)task - KEPT_BYTES - MARK_BYTES);
+    uint64_t seen = 0;
+    for (size_t i = 0; i < MARK_BYTES / sizeof(*mark); i += MARK_WORDS_APART)
+        seen |= mark[i];
+    return seen != 0;
+}
+
+/* Give back the memory of a stack that is not kept warm.  Its own top stays:
+ * this may run on it. */
+static void trim(struct co_task *task)
+{
+    uintptr_t end = ((uintptr_t)task - KEPT_BYTES) & ~(uintptr_t)4095;
+    if (madvise(task->stack_low, end - (uintptr_t)task->stack_low, MADV_DONTNEED) == 0)
+        task->loop->trimmed++;
+}
+
+static NOINLINE void note_high(struct co_task *task)
+{
+    size_t bytes = coro_stack_high(task);
+    if (bytes > task->stats->stack_high_bytes)
+        task->stats->stack_high_bytes = bytes;
+}
+
 static void release(struct co_task *task)
 {
     struct co_loop *loop = task->loop;
+    bool is_deep = UNLIKELY(went_deep(task));
+    /* Measuring is a system call: the first lives of a site, then ever fewer. */
+    uint64_t total = task->stats->total;
+    if (UNLIKELY(is_deep || (total & (total - 1)) == 0))
+        note_high(task);
+    if (UNLIKELY(is_deep || loop->pool_count >= loop->pool_max))
+        trim(task);
     task->state = CO_TASK_FREE;
     task->next = loop->pool;
     loop->pool = task;
+    loop->pool_count++;
 }
 
 /* Runs on the task's stack for as long as the stack exists. */
@@ -106,6 +149,7 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
     }
     if (LIKELY(task != NULL)) {
         loop->pool = task->next;
+        loop->pool_count--;
     } else {
         task = task_cut(loop);
         if (task == NULL) {
@@ -120,6 +164,7 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
     task->group = NULL;
     task->locals = NULL;
     task->is_parked_fd = false;
+    task->is_unwatched = false;
     task->fn = fn;
     task->arg = arg;
     task->site = site;
@@ -233,9 +278,8 @@ void co_scope_restart(struct co_scope *scope, int64_t deadline_ns)
 
 /* ---- the loop's end ---- */
 
-static bool cancel_one(const struct co_stack *stack, void *self)
+static bool cancel_one(struct co_task *task, void *self)
 {
-    struct co_task *task = task_of(stack);
     if (task != self)
         co_cancel(task);
     return true;
@@ -243,17 +287,75 @@ static bool cancel_one(const struct co_stack *stack, void *self)
 
 void coro_cancel_all(struct co_loop *loop)
 {
-    coro_stack_each(&loop->arena, cancel_one, loop->self);
+    coro_task_each(loop, cancel_one, loop->self);
 }
 
-static bool fini_one(const struct co_stack *stack, void *arg)
+static bool fini_one(struct co_task *task, void *arg)
 {
     (void)arg;
-    coro_context_fini(&task_of(stack)->context);
+    coro_context_fini(&task->context);
     return true;
 }
 
 void coro_tasks_fini(struct co_loop *loop)
 {
-    coro_stack_each(&loop->arena, fini_one, NULL);
+    coro_task_each(loop, fini_one, NULL);
+}
+
+/* ---- all tasks ---- */
+
+struct each {
+    bool (*fn)(struct co_task *task, void *arg);
+    void *arg;
+};
+
+static bool each_stack(const struct co_stack *stack, void *arg)
+{
+    const struct each *each = arg;
+    return each->fn(task_of(stack), each->arg);
+}
+
+void coro_task_each(struct co_loop *loop, bool (*fn)(struct co_task *task, void *arg), void *arg)
+{
+    struct each each = {fn, arg};
+    coro_stack_each(&loop->arena, each_stack, &each);
+}
+
+size_t coro_stack_used(const struct co_task *task)
+{
+    uintptr_t top = (uintptr_t)task;
+    uintptr_t frame = task->state == CO_TASK_RUNNING ? (uintptr_t)__builtin_frame_address(0)
+                                                     : coro_context_frame(&task->context);
+    return frame < top && frame >= (uintptr_t)task->stack_low ? top - frame : 0;
+}
+
+/* The first word from `at` upwards that is not zero. */
+__attribute__((no_sanitize("address", "thread"))) static const uint64_t *first_written(
+    const uint64_t *at, const uint64_t *end)
+{
+    while (at < end && *at == 0)
+        at++;
+    return at;
+}
+
+size_t coro_stack_high(const struct co_task *task)
+{
+    enum { BATCH = 256 };
+    unsigned char present[BATCH];
+    const char *top = (const char *)task;
+    for (char *at = task->stack_low; at < top; at += BATCH * 4096) {
+        size_t bytes = (size_t)(top - at) < BATCH * 4096 ? (size_t)(top - at) : BATCH * 4096;
+        if (mincore(at, bytes, present) < 0)
+            return 0;
+        for (size_t page = 0; page * 4096 < bytes; page++) {
+            if (!(present[page] & 1))
+                continue;
+            const char *end = at + (page + 1) * 4096 < top ? at + (page + 1) * 4096 : top;
+            const uint64_t *word = first_written((const uint64_t *)(const void *)(at + page * 4096),
+                                                 (const uint64_t *)(const void *)end);
+            if ((const char *)word < end)
+                return (size_t)(top - (const char *)word);
+        }
+    }
+    return 0;
 }

@@ -1,0 +1,228 @@
+/* coro/watchdog.c - a thread that notices when a task blocks its loop.
+ *
+ * Every loop counts a beat at each switch and says when it is in its poll.  A
+ * loop that is not, and whose beat has not moved for its watchdog_ns, gets a
+ * signal; the handler, on the loop's thread, copies the running task's name
+ * and its native stack; the watchdog reports it, once for each beat.  A
+ * watchdog that itself was late to wake judges nothing: the machine is busy.
+ *
+ * The signal is SIGURG: ignored by default, and restarted system calls go on. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coro/inspect.h"
+#include "coro/loops.h"
+#include "coro/trace.h"
+
+#define WATCH_SIGNAL    SIGURG
+#define LOOK_MIN_NS     (5 * NS_PER_MS)
+#define ANSWER_S        1
+#define STACK_MAX       ((size_t)64 << 10)
+#define IDLE_LOOKS      20 /* without a loop to watch; then the thread ends */
+#define LOOK_DEFAULT_NS (50 * NS_PER_MS)
+
+/* What the handler found; one question at a time. */
+static struct {
+    sem_t answered;
+    unsigned asked; /* atomic: the handler answers only this question */
+    char task[40];
+    const struct co_site *site;
+    bool is_ignored;
+    int frames;
+    uintptr_t pcs[CO_TRACE_MAX];
+} answer;
+
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool is_running; /* guarded by watch_lock */
+static bool is_set_up;
+static co_blocked_fn *blocked_fn;
+static void *blocked_arg;
+
+/* A finding, to be told without the list of loops locked. */
+struct finding {
+    char loop[40];
+    int64_t busy_ns;
+    bool is_answered;
+};
+
+static void on_watch_signal(int signo)
+{
+    (void)signo;
+    int err = errno;
+    const struct co_loop *loop = coro_loop_tls;
+    if (loop == NULL || __atomic_exchange_n(&answer.asked, 0, __ATOMIC_ACQ_REL) == 0)
+        return;
+    const struct co_task *task = loop->self;
+    const char *name = task != NULL ? co_task_name(task) : "(loop)";
+    strncpy(answer.task, name, sizeof(answer.task) - 1);
+    answer.site = task != NULL ? task->site : NULL;
+    answer.is_ignored = task != NULL && task->is_unwatched;
+    answer.frames = coro_trace_self(answer.pcs, CO_TRACE_MAX, 2);
+    sem_post(&answer.answered);
+    errno = err;
+}
+
+/* Ask a loop that seems stuck.  Called with the list of loops locked. */
+static bool question(struct co_loop *loop)
+{
+    struct timespec until;
+    while (sem_trywait(&answer.answered) == 0)
+        ;
+    answer.frames = 0;
+    answer.is_ignored = false;
+    answer.site = NULL;
+    memset(answer.task, 0, sizeof(answer.task));
+    __atomic_store_n(&answer.asked, 1, __ATOMIC_RELEASE);
+    if (pthread_kill(loop->thread, WATCH_SIGNAL) != 0)
+        return false;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ANSWER_S;
+    while (sem_timedwait(&answer.answered, &until) != 0)
+        if (errno != EINTR)
+            return __atomic_exchange_n(&answer.asked, 0, __ATOMIC_ACQ_REL) == 0;
+    return true;
+}
+
+static void tell(const struct finding *finding)
+{
+    if (answer.is_ignored)
+        return;
+    struct buf stack;
+    buf_init(&stack, STACK_MAX);
+    if (!finding->is_answered || coro_trace_text(&stack, answer.pcs, answer.frames) < 0 ||
+        buf_append_char(&stack, 0) < 0)
+        buf_clear(&stack);
+    static const struct co_site nowhere = {"?", "?", 0, 0};
+    struct co_blocked blocked = {.loop = finding->loop,
+                                 .task = finding->is_answered ? answer.task : "?",
+                                 .site = answer.site != NULL ? answer.site : &nowhere,
+                                 .busy_ns = finding->busy_ns,
+                                 .stack = stack.len > 0 ? stack.data : ""};
+    if (blocked_fn != NULL)
+        blocked_fn(&blocked, blocked_arg);
+    else
+        fprintf(stderr,
+                "coro: task %s blocks loop %s for more than %.0f ms, spawned at %s:%d (%s)\n%s",
+                blocked.task, blocked.loop, (double)blocked.busy_ns / 1e6, blocked.site->file,
+                blocked.site->line, blocked.site->function, blocked.stack);
+    buf_fini(&stack);
+}
+
+struct look {
+    int64_t now_ns;
+    int64_t pause_ns; /* until the next look */
+    size_t watched;
+    bool is_late;
+    bool is_found;
+    struct finding finding;
+};
+
+static void look_at(struct co_loop *loop, void *arg)
+{
+    struct look *look = arg;
+    if (loop->watchdog_ns <= 0)
+        return;
+    look->watched++;
+    if (loop->watchdog_ns / 2 < look->pause_ns)
+        look->pause_ns = loop->watchdog_ns / 2;
+    uint64_t beat = __atomic_load_n(&loop->beat, __ATOMIC_RELAXED);
+    bool is_polling = __atomic_load_n(&loop->is_polling, __ATOMIC_RELAXED);
+    if (is_polling || beat != loop->watch_beat || look->is_late) {
+        loop->watch_beat = beat;
+        loop->watch_since_ns = look->now_ns;
+        loop->is_watch_told = loop->is_watch_told && beat == loop->watch_beat && !is_polling;
+        return;
+    }
+    if (loop->is_watch_told || look->is_found ||
+        look->now_ns - loop->watch_since_ns < loop->watchdog_ns)
+        return;
+    loop->is_watch_told = true;
+    look->is_found = true;
+    look->finding.busy_ns = look->now_ns - loop->watch_since_ns;
+    snprintf(look->finding.loop, sizeof(look->finding.loop), "%s", loop->name);
+    look->finding.is_answered = question(loop);
+}
+
+static void *watch_main(void *arg)
+{
+    (void)arg;
+    int idle = 0;
+    int64_t pause_ns = LOOK_MIN_NS;
+    for (;;) {
+        int64_t asleep_ns = clock_now_ns();
+        struct timespec pause = {.tv_sec = pause_ns / NS_PER_S, .tv_nsec = pause_ns % NS_PER_S};
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        struct look look = {.now_ns = clock_now_ns(), .pause_ns = LOOK_DEFAULT_NS};
+        look.is_late = look.now_ns - asleep_ns > 2 * pause_ns;
+        coro_loops_each(look_at, &look);
+        pause_ns = look.pause_ns > LOOK_MIN_NS ? look.pause_ns : LOOK_MIN_NS;
+        pthread_mutex_lock(&watch_lock);
+        if (look.is_found)
+            tell(&look.finding);
+        idle = look.watched == 0 ? idle + 1 : 0;
+        if (idle > IDLE_LOOKS)
+            is_running = false;
+        bool is_over = !is_running;
+        pthread_mutex_unlock(&watch_lock);
+        if (is_over)
+            return NULL;
+    }
+}
+
+static void on_fork_child(void)
+{
+    pthread_mutex_init(&watch_lock, NULL);
+    is_running = false;
+}
+
+/* Once per process.  Called with watch_lock held. */
+static void set_up(void)
+{
+    is_set_up = true;
+    sem_init(&answer.answered, 0, 0);
+    pthread_atfork(NULL, NULL, on_fork_child);
+    /* Its first use loads the unwinder, which a signal handler may not. */
+    uintptr_t pc;
+    (void)coro_trace_self(&pc, 1, 0);
+    struct sigaction action = {.sa_handler = on_watch_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(WATCH_SIGNAL, &action, NULL);
+}
+
+void coro_watchdog_start(void)
+{
+    pthread_mutex_lock(&watch_lock);
+    if (!is_set_up)
+        set_up();
+    if (!is_running) {
+        pthread_t thread;
+        pthread_attr_t attr;
+        sigset_t all, before;
+        pthread_attr_init(&attr);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        /* Without a thread nobody watches, and nothing else is lost. */
+        is_running = pthread_create(&thread, &attr, watch_main, NULL) == 0;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attr);
+    }
+    pthread_mutex_unlock(&watch_lock);
+}
+
+void co_on_blocked(co_blocked_fn *fn, void *arg)
+{
+    pthread_mutex_lock(&watch_lock);
+    blocked_fn = fn;
+    blocked_arg = arg;
+    pthread_mutex_unlock(&watch_lock);
+}
+
+void co_watchdog_ignore(bool is_ignored)
+{
+    coro_self_or_die("co_watchdog_ignore")->is_unwatched = is_ignored;
+}
