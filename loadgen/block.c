@@ -137,7 +137,7 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
 {
     const struct lg_scenario *s = plan->scenario;
     struct lg_load load = plan->options->load;
-    struct lg_result result;
+    struct lg_result result = {0};
     load.target = target;
     load.requests = requests;
     load.core = plan->own_core;

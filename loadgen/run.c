@@ -146,14 +146,13 @@ static void join_all(struct lg_worker *workers, unsigned n, const struct lg_watc
     size_t next_mark = 0;
     int64_t next_look_ns = clock_now_ns() + LOOK_NS;
     for (unsigned joined = 0; joined < n;) {
-        int64_t now_ns = clock_now_ns();
         int64_t until_ns = next_look_ns;
         if (next_mark < ARRAY_LEN(marks) && marks[next_mark] < until_ns)
             until_ns = marks[next_mark];
         struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
         int err = pthread_clockjoin_np(workers[joined].thread, NULL, CLOCK_MONOTONIC, &until);
         joined += err == 0;
-        now_ns = clock_now_ns();
+        int64_t now_ns = clock_now_ns();
         while (next_mark < ARRAY_LEN(marks) && marks[next_mark] <= now_ns) {
             if (watcher != NULL && watcher->mark != NULL)
                 watcher->mark(watcher->arg, (enum lg_mark)next_mark);

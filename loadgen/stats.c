@@ -92,7 +92,7 @@ int lg_mann_whitney(const double *a, size_t na, const double *b, size_t nb, doub
 {
     if (na == 0 || nb == 0 || na > LG_STATS_MAX_BLOCKS || nb > LG_STATS_MAX_BLOCKS)
         return -EINVAL;
-    int ranks[2 * LG_STATS_MAX_BLOCKS];
+    int ranks[2 * LG_STATS_MAX_BLOCKS] = {0};
     doubled_midranks(a, na, b, nb, ranks);
     size_t max_sum = (na + nb) * (na + nb + 1), observed = 0;
     for (size_t i = 0; i < na; i++)

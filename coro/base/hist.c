@@ -46,9 +46,10 @@ void hist_merge(struct hist *into, const struct hist *from)
 
 int64_t hist_value_ns(const struct hist *h, unsigned index)
 {
-    if (index < (2U << h->bits))
+    unsigned octave = index >> h->bits;
+    if (octave < 2)
         return index;
-    unsigned shift = (index >> h->bits) - 1;
+    unsigned shift = octave - 1;
     uint64_t low = (uint64_t)(index - (shift << h->bits)) << shift;
     return (int64_t)(low + (UINT64_C(1) << shift) / 2);
 }
