@@ -6,7 +6,8 @@
  *   returns   0 when a reply with any HTTP status arrived; else -errno, and
  *             reply->why says it in words: -ETIMEDOUT, -ECONNREFUSED,
  *             -EHOSTUNREACH (the name does not resolve), -ECONNRESET,
- *             -EMSGSIZE (larger than body_max_bytes), -ELOOP (redirects), ...
+ *             -EMSGSIZE (larger than body_max_bytes), -ELOOP (redirects),
+ *             -EACCES (the guard refused the address), ...
  *   ownership a request is borrowed for the call; a reply's body is owned by
  *             the reply: cl_reply_init once, cl_reply_fini at the end, in
  *             between it may be used for any number of calls */
@@ -21,6 +22,8 @@
 
 #define CL_WHY_BYTES  256
 #define CL_TYPE_BYTES 64
+/* Longer redirects are not followed. */
+#define CL_URL_BYTES 8192
 
 /* Process-wide set-up of libcurl; before any thread starts.  0 or -errno. */
 MUST_USE int cl_init(void);
@@ -35,15 +38,18 @@ enum cl_flag {
     CL_DISCARD_BODY = 2 /* count the body's bytes, keep none */
 };
 
+struct cl_guard;
+
 struct cl_request {
     const char *url;
-    const char *unix_path;      /* connect to this socket instead of the URL's host; NULL: no */
-    const char *request_id;     /* sent as X-Request-Id; NULL: none */
-    int64_t connect_timeout_ns; /* 0: none */
-    int64_t timeout_ns;         /* of the whole transfer; 0: none */
-    size_t body_max_bytes;      /* a larger reply fails with -EMSGSIZE */
-    int redirects_max;          /* 0: a redirect is the reply */
-    unsigned flags;             /* set of enum cl_flag */
+    const char *unix_path;        /* connect to this socket instead of the URL's host; NULL: no */
+    const struct cl_guard *guard; /* refuse internal addresses (guard.h); NULL: go anywhere */
+    const char *request_id;       /* sent as X-Request-Id; NULL: none */
+    int64_t connect_timeout_ns;   /* 0: none */
+    int64_t timeout_ns;           /* of the whole transfer; 0: none */
+    size_t body_max_bytes;        /* a larger reply fails with -EMSGSIZE */
+    int redirects_max;            /* 0: a redirect is the reply */
+    unsigned flags;               /* set of enum cl_flag */
 };
 
 struct cl_reply {
@@ -53,6 +59,7 @@ struct cl_reply {
     int64_t elapsed_ns;               /* from the first byte of work to the last; no queueing */
     int64_t retry_after_s;            /* what the server asked for; 0: nothing */
     int redirects;                    /* followed */
+    char redirect_url[CL_URL_BYTES];  /* where a redirect that was not followed leads; or empty */
     char content_type[CL_TYPE_BYTES]; /* of the last response; empty: none */
     char why[CL_WHY_BYTES];
 };

@@ -1,10 +1,12 @@
 #include "client/transfer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/errors.h"
+#include "client/guard.h"
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
 
@@ -27,6 +29,46 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     t->body_err = buf_append(&reply->body, bytes, n);
     return t->body_err < 0 ? 0 : n;
 }
+
+/* ---- the guard ---- */
+
+static void refuse(struct cl_transfer *t, const char *address)
+{
+    t->is_refused = true;
+    snprintf(t->refused, sizeof t->refused, "%s", address);
+}
+
+/* libcurl is about to connect: the address is what the name resolved to. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose MAYBE_UNUSED,
+                             struct curl_sockaddr *address)
+{
+    struct cl_transfer *t = arg;
+    char text[INET6_ADDRSTRLEN] = "?";
+    if (cl_guard_admits(t->req->guard, &address->addr))
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (address->family == AF_INET)
+        inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&address->addr)->sin_addr, text,
+                  sizeof text);
+    else if (address->family == AF_INET6)
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&address->addr)->sin6_addr, text,
+                  sizeof text);
+    refuse(t, text);
+    return CURL_SOCKET_BAD;
+}
+
+/* libcurl is about to send a request, perhaps on a connection that it kept from
+ * a transfer without this guard. */
+static int on_request(void *arg, char *remote, char *local MAYBE_UNUSED,
+                      int remote_port MAYBE_UNUSED, int local_port MAYBE_UNUSED)
+{
+    struct cl_transfer *t = arg;
+    if (cl_guard_admits_text(t->req->guard, remote))
+        return CURL_PREREQFUNC_OK;
+    refuse(t, remote);
+    return CURL_PREREQFUNC_ABORT;
+}
+
+/* ---- begin and end ---- */
 
 int cl_transfer_init(struct cl_transfer *t)
 {
@@ -74,7 +116,12 @@ static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
     SET(MAXREDIRS, (long)req->redirects_max);
     SET(CONNECTTIMEOUT_MS, ms_of(req->connect_timeout_ns));
     SET(TIMEOUT_MS, ms_of(req->timeout_ns));
-    SET(PROXY, (req->flags & CL_NO_PROXY) != 0 ? "" : NULL);
+    /* behind a proxy the guard would see the proxy's address */
+    SET(PROXY, (req->flags & CL_NO_PROXY) != 0 || req->guard != NULL ? "" : NULL);
+    SET(OPENSOCKETFUNCTION, req->guard != NULL ? on_open : NULL);
+    SET(OPENSOCKETDATA, t);
+    SET(PREREQFUNCTION, req->guard != NULL ? on_request : NULL);
+    SET(PREREQDATA, t);
     SET(HTTPHEADER, req->request_id != NULL ? &t->field : NULL);
     SET(UNIX_SOCKET_PATH, req->unix_path);
 #undef SET
@@ -86,6 +133,7 @@ int cl_transfer_begin(struct cl_transfer *t, const struct cl_request *req, struc
     t->req = req;
     t->reply = reply;
     t->body_err = 0;
+    t->is_refused = false;
     t->curl_text[0] = '\0';
     buf_clear(&reply->body);
     reply->status = 0;
@@ -95,6 +143,7 @@ int cl_transfer_begin(struct cl_transfer *t, const struct cl_request *req, struc
     reply->redirects = 0;
     reply->why[0] = '\0';
     reply->content_type[0] = '\0';
+    reply->redirect_url[0] = '\0';
     /* reset keeps the connections, the DNS cache and the TLS sessions */
     curl_easy_reset(t->easy);
     CURLcode rc = set_options(t, req);
@@ -117,6 +166,10 @@ static int failure(struct cl_transfer *t, CURLcode result)
     struct cl_reply *reply = t->reply;
     int rv = cl_error_from_easy(result);
     const char *text = cl_error_text(result);
+    if (t->is_refused) {
+        snprintf(reply->why, sizeof reply->why, "the address %s is not public", t->refused);
+        return -EACCES;
+    }
     if (t->body_err < 0) {
         rv = t->body_err;
         text = rv == -EMSGSIZE ? "the reply is larger than allowed" : err_text(rv);
@@ -140,11 +193,15 @@ int cl_transfer_end(struct cl_transfer *t, CURLcode result)
     curl_off_t total_us = 0;
     curl_off_t retry_after_s = 0;
     char *type = NULL;
+    char *redirect = NULL;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
     curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+    curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &redirect);
+    if (redirect != NULL && strlen(redirect) < sizeof reply->redirect_url)
+        snprintf(reply->redirect_url, sizeof reply->redirect_url, "%s", redirect);
     snprintf(reply->content_type, sizeof reply->content_type, "%s", type != NULL ? type : "");
     reply->status = (int)status;
     reply->redirects = (int)redirects;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <curl/curl.h>
+#include <netinet/in.h>
 
 #include "client/client.h"
 
@@ -18,6 +19,8 @@ struct cl_transfer {
     CURL *easy;
     const struct cl_request *req;
     struct cl_reply *reply;
+    bool is_refused; /* by the guard, this address */
+    char refused[INET6_ADDRSTRLEN];
     int body_err;            /* why the body was refused: -EMSGSIZE, -ENOMEM; 0: it was not */
     struct curl_slist field; /* the one header field that a request may add */
     char field_text[CL_FIELD_BYTES];

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/guard.h"
 #include "client/multi.h"
 #include "coro/io.h"
 #include "suite.h"
@@ -106,6 +107,7 @@ struct get {
     struct cl_multi *multi;
     struct server *server;
     const char *name;
+    const struct cl_guard *guard;
     int64_t timeout_ns;
     int64_t deadline_ns;
     int rv;
@@ -120,8 +122,11 @@ static int do_get(void *arg)
     struct cl_reply reply;
     cl_reply_init(&reply);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", get->server->port, get->name);
-    const struct cl_request req = {
-        .url = url, .timeout_ns = get->timeout_ns, .body_max_bytes = 63, .flags = CL_NO_PROXY};
+    const struct cl_request req = {.url = url,
+                                   .guard = get->guard,
+                                   .timeout_ns = get->timeout_ns,
+                                   .body_max_bytes = 63,
+                                   .flags = CL_NO_PROXY};
     get->rv = cl_multi_get(get->multi, &req, &reply, get->deadline_ns);
     get->status = reply.status;
     snprintf(get->body, sizeof get->body, "%.*s", (int)reply.body.len, reply.body.data);
@@ -241,6 +246,35 @@ START_TEST(cancel_gives_the_place_back)
 }
 END_TEST
 
+/* A connection that an unguarded transfer left behind is no way around the guard. */
+static int guarded(void *arg MAYBE_UNUSED)
+{
+    const struct cl_guard guard = {NULL, 0};
+    struct server server;
+    struct cl_multi *multi;
+    server_start(&server);
+    ck_assert_int_eq(cl_multi_new(1, &multi), 0);
+    struct get get = get_named(multi, &server, "open");
+    do_get(&get);
+    ck_assert_int_eq(get.rv, 0);
+    get = get_named(multi, &server, "guarded");
+    get.guard = &guard;
+    do_get(&get);
+    ck_assert_int_eq(get.rv, -EACCES);
+    ck_assert_int_eq(server.connections, 1);
+    get = get_named(multi, &server, "again");
+    do_get(&get);
+    ck_assert_int_eq(get.rv, 0);
+    cl_multi_free(multi);
+    return 0;
+}
+
+START_TEST(the_guard_checks_kept_connections)
+{
+    ck_assert_int_eq(co_run(guarded, NULL, NULL), 0);
+}
+END_TEST
+
 /* Nobody ever used it: the driver is the last to let go. */
 static int leave_early(void *arg)
 {
@@ -263,4 +297,5 @@ END_TEST
 
 SUITE_MAIN("multi", SUITE_TEST(many_share_few_connections),
            SUITE_TEST(a_failure_costs_only_its_own_transfer),
-           SUITE_TEST(cancel_gives_the_place_back), SUITE_TEST(an_unused_multi_ends_with_its_loop))
+           SUITE_TEST(cancel_gives_the_place_back), SUITE_TEST(the_guard_checks_kept_connections),
+           SUITE_TEST(an_unused_multi_ends_with_its_loop))

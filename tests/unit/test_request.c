@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/client.h"
+#include "client/guard.h"
 #include "coro/base/clock.h"
 #include "suite.h"
 
@@ -128,7 +129,56 @@ START_TEST(bad_urls_are_refused_before_any_connection)
 }
 END_TEST
 
+/* ---- the guard ---- */
+
+static const char *const loopbacks[] = {
+    "127.0.0.1", "localhost", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "0",
+};
+
+static int get_guarded(const char *host, const struct cl_guard *guard, struct cl_reply *reply)
+{
+    int fd;
+    char url[64];
+    struct cl_blocking *client;
+    ck_assert_int_eq(cl_blocking_new(&client), 0);
+    int port = bound_port(&fd);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    snprintf(url, sizeof url, "http://%s:%d/", host, port);
+    const struct cl_request req = {
+        .url = url, .guard = guard, .timeout_ns = 50 * NS_PER_MS, .body_max_bytes = 4096};
+    int rv = cl_blocking_get(client, &req, reply);
+    cl_blocking_free(client);
+    close(fd);
+    return rv;
+}
+
+START_TEST(the_guard_sees_the_address_and_not_the_text)
+{
+    const struct cl_guard guard = {NULL, 0};
+    struct cl_reply reply;
+    cl_reply_init(&reply);
+    ck_assert_int_eq(get_guarded(loopbacks[_i], &guard, &reply), -EACCES);
+    ck_assert_ptr_nonnull(strstr(reply.why, "is not public"));
+    cl_reply_fini(&reply);
+}
+END_TEST
+
+START_TEST(the_guard_lets_allowed_networks_pass)
+{
+    struct cl_network loopback;
+    ck_assert_int_eq(cl_network_parse("127.0.0.0/8", &loopback), 0);
+    const struct cl_guard guard = {&loopback, 1};
+    struct cl_reply reply;
+    cl_reply_init(&reply);
+    /* connected, and then nobody answers */
+    ck_assert_int_eq(get_guarded("127.0.0.1", &guard, &reply), -ETIMEDOUT);
+    cl_reply_fini(&reply);
+}
+END_TEST
+
 SUITE_MAIN("request", SUITE_LOOP(query_values_encode, values),
            SUITE_TEST(encoding_respects_the_cap), SUITE_TEST(a_refused_connection_is_called_that),
            SUITE_TEST(a_silent_server_is_a_timeout),
-           SUITE_LOOP(bad_urls_are_refused_before_any_connection, bad_urls))
+           SUITE_LOOP(bad_urls_are_refused_before_any_connection, bad_urls),
+           SUITE_LOOP(the_guard_sees_the_address_and_not_the_text, loopbacks),
+           SUITE_TEST(the_guard_lets_allowed_networks_pass))
