@@ -319,14 +319,13 @@ static int poll_events(struct co_loop *loop, int64_t wait_ns)
 {
     loop->is_tick_fresh = false;
     if (wait_ns != 0) {
-        prof_wait_begin();
+        PROF_WAIT_BEGIN("{epoll_wait}");
         __atomic_store_n(&loop->is_polling, true, __ATOMIC_RELAXED);
     }
     int rv = reactor_poll(loop->reactor, wait_ns);
-    if (wait_ns != 0) {
+    if (wait_ns != 0)
         __atomic_store_n(&loop->is_polling, false, __ATOMIC_RELAXED);
-        prof_wait_end();
-    }
+    prof_wait_end(); /* without a wait: the place where a busy loop answers readers */
     return rv;
 }
 

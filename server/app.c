@@ -7,19 +7,23 @@
 
 #include "coro/base/clock.h"
 #include "coro/coro.h"
+#include "coro/offload.h"
+#include "coro/prof/prof.h"
 #include "server/metrics/metrics.h"
+#include "server/profile/report.h"
 
 static const struct http_route routes[] = {
-    {"/domain", "GET, HEAD, OPTIONS", endpoint_domain_get, 0},
-    {"/livez", "GET, HEAD, OPTIONS", endpoint_livez, HTTP_ROUTE_QUIET},
-    {"/readyz", "GET, HEAD, OPTIONS", endpoint_readyz, HTTP_ROUTE_QUIET},
-    {"/openapi.json", "GET, HEAD, OPTIONS", endpoint_openapi, 0},
-    {"/", "GET, HEAD, OPTIONS", endpoint_index, 0},
-    {"/test/cpu", "GET, HEAD, OPTIONS", endpoint_test_cpu, 0},
-    {"/test/wait", "GET, HEAD, OPTIONS", endpoint_test_wait, 0},
-    {"/test/block", "GET, HEAD, OPTIONS", endpoint_test_block, 0},
-    {"/test/body", "GET, HEAD, OPTIONS", endpoint_test_body, 0},
-    {"/metrics", "GET, HEAD, OPTIONS", endpoint_metrics, HTTP_ROUTE_ADMIN | HTTP_ROUTE_QUIET},
+#define ROUTE(path, methods, handler, flags) {path, methods, handler, flags},
+#include "server/routes.def"
+#undef ROUTE
+};
+
+/* A route's time is what its handler's scope (PROF_FN) has. */
+static const struct profile_endpoint profile_endpoints[] = {
+#define ROUTE(path, methods, handler, flags) {path, #handler},
+#include "server/routes.def"
+#undef ROUTE
+    {NULL, NULL},
 };
 
 static const int statuses[] = {
@@ -64,12 +68,29 @@ static int pause_here(int64_t span_ns)
     if (co_self() != NULL)
         return co_sleep(span_ns);
     struct timespec span = {span_ns / NS_PER_S, span_ns % NS_PER_S};
+    PROF_WAIT_BEGIN("{nanosleep}");
     while (nanosleep(&span, &span) < 0 && errno == EINTR)
         ;
+    prof_wait_end();
+    return 0;
+}
+
+/* Slow work for the few: on another thread where this one has others to serve. */
+static int run_aside(int (*fn)(void *job), void *job, void (*drop)(void *job), int *ret_result)
+{
+    if (co_self() != NULL)
+        return co_offload(fn, job, drop, CO_NO_DEADLINE, ret_result);
+    *ret_result = fn(job);
     return 0;
 }
 
 /* ---- building it ---- */
+
+static const char *const mode_names[] = {
+    [CFG_MODE_COROUTINE] = "coroutine",
+    [CFG_MODE_THREAD] = "thread",
+    [CFG_MODE_PREFORK] = "prefork",
+};
 
 static struct http_limits limits_of(const struct config *cfg)
 {
@@ -132,6 +153,9 @@ struct app *app_new(const struct config *cfg, struct cfg_error *error)
     }
     app->settings.test_endpoints = cfg->test_endpoints;
     app->settings.pause = pause_here;
+    app->settings.aside = run_aside;
+    app->settings.endpoints = profile_endpoints;
+    app->settings.mode = mode_names[cfg->mode];
     app->admin.hosts = cfg->admin_hosts;
     app->http.routes = routes;
     app->http.route_count = ARRAY_LEN(routes);

@@ -14,6 +14,7 @@
 #include "server/metrics/metrics.h"
 #include "server/mode/cpus.h"
 #include "server/mode/mode.h"
+#include "server/profile/window.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
@@ -73,6 +74,8 @@ static int serve(const struct config *cfg)
     rv = metrics_init(workers_of(cfg));
     if (rv == 0 && cfg->profile)
         rv = prof_segment_create(workers_of(cfg));
+    if (rv == 0 && cfg->profile)
+        rv = profile_store_create();
     if (rv < 0) {
         log_error("cannot start: %s", err_text(rv));
         goto out;
@@ -85,6 +88,7 @@ static int serve(const struct config *cfg)
         goto out;
     }
     server.app = &app->http;
+    server.on_tick = profile_tick;
     rv = mode_run(&server);
     app_free(app);
 out:

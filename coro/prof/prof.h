@@ -42,9 +42,16 @@ static inline void prof_scope_leave(struct prof_scope *s)
 
 /* Around a system call that may block this thread: what lies between is
  * waiting, not self time, and the thread's tree may be read meanwhile.
- * wait_end without its begin does nothing, so a loop may call it both in the
- * first callback and after the poll. */
+ * PROF_WAIT_BEGIN shows the call under a name as PROF_SCOPE would, for half the
+ * price.  wait_end without its begin does nothing, so a loop may call it both
+ * in the first callback and after the poll. */
+#define PROF_WAIT_BEGIN(name)                                                                      \
+    do {                                                                                           \
+        PROF_SITE_(prof_wait_site, name);                                                          \
+        prof_wait_enter(&prof_wait_site);                                                          \
+    } while (0)
 void prof_wait_begin(void);
+void prof_wait_enter(const struct prof_site *site);
 void prof_wait_end(void);
 
 /* What one recorded scope costs here, ns; measured at the first call (under a

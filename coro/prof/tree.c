@@ -125,30 +125,70 @@ void prof_cursor_fini(struct prof_cursor *c)
         prof_self.running = NULL;
 }
 
+/* The slot's tree may be read from here on: nothing in it moves. */
+static void rest(struct prof_slot *slot, uint64_t now)
+{
+    prof_park(prof_self.current, now);
+    prof_self.is_resting = true;
+    __atomic_store_n(&slot->seq, slot->seq + 1, __ATOMIC_RELEASE); /* even */
+}
+
 void prof_wait_begin(void)
 {
     struct prof_slot *slot = prof_self.slot;
+    if (slot != NULL && !prof_self.is_resting)
+        rest(slot, prof_ticks());
+}
+
+void prof_wait_enter(const struct prof_site *site)
+{
+    struct prof_slot *slot = prof_self.slot;
+    struct prof_cursor *c = prof_self.current;
     if (slot == NULL || prof_self.is_resting)
         return;
-    prof_park(prof_self.current, prof_ticks());
-    prof_self.is_resting = true;
-    /* even: from here on nothing in the tree moves */
-    __atomic_store_n(&slot->seq, slot->seq + 1, __ATOMIC_RELEASE);
+    uint64_t now = prof_ticks();
+    if (c == NULL) {
+        rest(slot, now);
+        return;
+    }
+    struct prof_node *caller = c->node;
+    struct prof_node *n = prof_child(slot, caller, site);
+    PROF_ADD(n->calls, 1);
+    PROF_ADD(n->in_flight, 1);
+    PROF_ADD(caller->self, now - c->last);
+    c->last = now;
+    c->node = n;
+    prof_self.wait_node = n;
+    prof_self.wait_caller = caller;
+    rest(slot, now);
+}
+
+static void leave_wait(struct prof_cursor *c)
+{
+    PROF_ADD(prof_self.wait_node->in_flight, -1);
+    if (c != NULL)
+        c->node = prof_self.wait_caller;
+    prof_self.wait_node = NULL;
 }
 
 void prof_wait_end(void)
 {
     struct prof_slot *slot = prof_self.slot;
-    if (slot == NULL || !prof_self.is_resting)
+    if (slot == NULL)
         return;
-    /* odd, before any write that follows */
-    __atomic_fetch_add(&slot->seq, 1, __ATOMIC_ACQ_REL);
-    prof_self.is_resting = false;
-    uint64_t now = prof_ticks();
-    if (prof_self.running != NULL) {
-        prof_ready(prof_self.running, now);
-        prof_resume(prof_self.running, now);
+    uint64_t now = 0;
+    if (prof_self.is_resting) {
+        /* odd, before any write that follows */
+        __atomic_fetch_add(&slot->seq, 1, __ATOMIC_ACQ_REL);
+        prof_self.is_resting = false;
+        now = prof_ticks();
+        if (prof_self.running != NULL) {
+            prof_ready(prof_self.running, now);
+            prof_resume(prof_self.running, now);
+        }
+        if (prof_self.wait_node != NULL)
+            leave_wait(prof_self.running);
     }
     if (UNLIKELY(__atomic_load_n(&slot->asked, __ATOMIC_ACQUIRE) != slot->answered))
-        prof_worker_answer(now);
+        prof_worker_answer(now != 0 ? now : prof_ticks());
 }

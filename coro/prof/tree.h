@@ -118,7 +118,9 @@ struct prof_thread {
     struct prof_cursor *running; /* whose turn it is, recorded or not */
     struct prof_slot *slot;      /* NULL: no slot open */
     bool is_resting;             /* between prof_wait_begin and prof_wait_end */
-    struct prof_cursor own;      /* of the plain thread, or of a loop outside its tasks */
+    struct prof_node *wait_node; /* the call that waits, when it has a name of its own */
+    struct prof_node *wait_caller;
+    struct prof_cursor own; /* of the plain thread, or of a loop outside its tasks */
 };
 extern _Thread_local struct prof_thread prof_self __attribute__((tls_model("initial-exec")));
 

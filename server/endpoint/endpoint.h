@@ -10,11 +10,18 @@
 
 #include "server/http/route.h"
 
+struct profile_endpoint;
+
 struct endpoint_settings {
     bool test_endpoints; /* what may burn CPU on request is allowed */
     /* Wait in the mode's own way (a task parks, a thread sleeps); 0 or -errno.  For
      * the test routes. */
     int (*pause)(int64_t span_ns);
+    /* Run fn(job) where it keeps nobody from being served (another thread, or here);
+     * 0 and fn's result.  After -errno the job is given up: dropped by `drop`. */
+    int (*aside)(int (*fn)(void *job), void *job, void (*drop)(void *job), int *ret_result);
+    const struct profile_endpoint *endpoints; /* routes and their functions; a NULL path ends */
+    const char *mode;                         /* "coroutine", ...: a label in reports */
 };
 
 /* GET /domain?url=U: the domain of one URL, as JSON or text. */
@@ -36,3 +43,11 @@ http_handler endpoint_test_cpu;
 http_handler endpoint_test_wait;
 http_handler endpoint_test_block;
 http_handler endpoint_test_body;
+
+/* GET /profile: the live call-table in many formats; POST /profile/start, stop,
+ * reset: recording.  /debug/pprof/...: the same for pprof and its kin. */
+http_handler endpoint_profile;
+http_handler endpoint_profile_start;
+http_handler endpoint_profile_stop;
+http_handler endpoint_profile_reset;
+http_handler endpoint_pprof;

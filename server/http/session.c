@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "coro/base/clock.h"
+#include "coro/prof/prof.h"
 #include "server/http/parse.h"
 #include "server/http/work.h"
 
@@ -308,6 +309,7 @@ static void serve(struct http_work *w)
 
 enum http_turn http_session_turn(struct http_session *s)
 {
+    PROF_FN();
     const struct http_limits *limits = atomic_load_explicit(&s->app->limits, memory_order_acquire);
     struct http_work *w = http_work_borrow(limits);
     if (w == NULL) {

@@ -65,7 +65,7 @@ static ssize_t block_read(struct http_io *io, void *buf, size_t cap, int64_t dea
     struct io_block *b = block_of(io);
     int rv = before(b, SO_RCVTIMEO, &b->read_armed_ns, deadline_ns);
     while (rv == 0) {
-        prof_wait_begin();
+        PROF_WAIT_BEGIN("{read}");
         ssize_t n = recv(io->fd, buf, cap, 0);
         prof_wait_end();
         if (n > 0)
@@ -92,16 +92,27 @@ static void advance(struct iovec **iov, int *count, size_t n)
     }
 }
 
+/* There is room nearly always, and then sending is work; else it is waiting. */
+static ssize_t send_some(int fd, const struct msghdr *message)
+{
+    ssize_t n = sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+        return n;
+    prof_wait_begin();
+    n = sendmsg(fd, message, MSG_NOSIGNAL);
+    prof_wait_end();
+    return n;
+}
+
 static ssize_t block_writev(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns)
 {
+    PROF_SCOPE("{writev}");
     struct io_block *b = block_of(io);
     size_t total = 0;
     int rv = before(b, SO_SNDTIMEO, &b->write_armed_ns, deadline_ns);
     while (rv == 0 && count > 0) {
         struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-        prof_wait_begin();
-        ssize_t n = sendmsg(io->fd, &message, MSG_NOSIGNAL);
-        prof_wait_end();
+        ssize_t n = send_some(io->fd, &message);
         if (n < 0) {
             rv = after(b, SO_SNDTIMEO, &b->write_armed_ns, deadline_ns);
             continue;

@@ -3,15 +3,18 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "coro/prof/prof.h"
 #include "server/io/io.h"
 
 static ssize_t coro_read(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns)
 {
+    PROF_SCOPE("{read}");
     return co_read(io->fd, buf, cap, deadline_ns);
 }
 
 static ssize_t coro_writev(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns)
 {
+    PROF_SCOPE("{writev}");
     return co_writev(io->fd, iov, count, deadline_ns);
 }
 

@@ -133,6 +133,8 @@ static void live(struct life *life)
             take_signals(life);
         }
         server->ops->tick(server);
+        if (server->on_tick != NULL)
+            server->on_tick();
         take_time(life);
         if (has_failed(life) && life->state != LIFE_CUT)
             enter_cut(life);

@@ -63,6 +63,7 @@ struct mode_server {
     void *state; /* the mode's own */
     int wake_fd; /* eventfd: a worker has news for the main thread */
     bool has_failed;
+    void (*on_tick)(void); /* on the main thread, every MODE_TICK_NS; NULL: none */
 };
 
 /* Start, say so, serve until a signal ends it.  0, or -errno when it could not

@@ -139,7 +139,7 @@ static int next_connection(int epoll_fd)
             continue;
         }
         struct epoll_event event;
-        prof_wait_begin();
+        PROF_WAIT_BEGIN("{epoll_wait}");
         epoll_wait(epoll_fd, &event, 1, -1);
         prof_wait_end();
     }

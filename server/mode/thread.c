@@ -126,7 +126,7 @@ static int lead(struct thread_mode *m)
         bool is_draining = atomic_load(&m->is_draining);
         if (atomic_load(&m->is_cut))
             return -ESHUTDOWN;
-        prof_wait_begin();
+        PROF_WAIT_BEGIN("{poll}");
         int ready = poll(fds, is_draining ? n : n + 1, is_draining ? 0 : -1);
         prof_wait_end();
         if (ready == 0 && is_draining)
@@ -184,7 +184,9 @@ static bool follow(struct thread_mode *m)
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += FOLLOW_NS / NS_PER_S;
         m->followers++;
+        PROF_WAIT_BEGIN("{pthread_cond_timedwait}");
         int rv = pthread_cond_timedwait(&m->may_lead, &m->lock, &until);
+        prof_wait_end();
         m->followers--;
         if (m->appointed > 0) {
             m->appointed--;
