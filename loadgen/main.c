@@ -9,16 +9,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "loadgen/compare.h"
+#include "loadgen/gate.h"
+#include "loadgen/html.h"
+#include "loadgen/json.h"
 #include "loadgen/options.h"
 #include "loadgen/report.h"
 #include "loadgen/run.h"
 #include "loadgen/scenario.h"
+#include "loadgen/scrape.h"
 #include "loadgen/verdict.h"
 #include "loadgen/versus.h"
 
+#define JSON_MAX_BYTES (256 << 20)
+
 static bool stop;
+static struct lg_setting setting;
+
+/* JSON or HTML go to standard output: the text then goes to stderr. */
+static bool is_stdout_taken(const struct lg_options *o)
+{
+    return (o->json_path != NULL && strcmp(o->json_path, "-") == 0) ||
+           (o->html_path != NULL && strcmp(o->html_path, "-") == 0);
+}
 
 static void on_signal(int number)
 {
@@ -53,15 +68,106 @@ static int complain(const char *text)
     return EXIT_FAILURE;
 }
 
+static int parse_gates(const struct lg_options *o, struct lg_gate_result gates[LG_LIST_MAX])
+{
+    struct lg_why why;
+    for (unsigned i = 0; i < o->n_gates; i++)
+        if (lg_gate_parse(o->gates[i], &gates[i].gate, &why) < 0) {
+            complain(why.text);
+            return -EINVAL;
+        }
+    return 0;
+}
+
+/* Not evaluated on a partial result. */
+static int judge_gates(const struct lg_options *o, const struct lg_result *r, int code,
+                       struct lg_gate_result gates[LG_LIST_MAX])
+{
+    for (unsigned i = 0; i < o->n_gates && !r->interrupted; i++) {
+        struct lg_gate_result *g = &gates[i];
+        g->holds = lg_gate_holds(&g->gate, r, &g->is_known, &g->value);
+        if (!g->is_known)
+            printf("  --fail-if %s: too few samples to say\n", g->gate.text);
+        else if (g->holds)
+            printf("  --fail-if %s: breached\n", g->gate.text);
+        if (g->holds && code == EXIT_SUCCESS)
+            code = 3;
+    }
+    return code;
+}
+
+/* Write the files that were asked for. */
+static int write_files(const struct lg_options *o, const struct buf *json, int rv, int code)
+{
+    const char *failed = o->json_path;
+    if (rv == 0 && o->json_path != NULL)
+        rv = lg_file_write(o->json_path, json->data, json->len);
+    if (rv == 0 && o->html_path != NULL) {
+        failed = o->html_path;
+        rv = lg_html_write(o->html_path, json->data, json->len);
+    }
+    if (rv == 0)
+        return code;
+    fprintf(stderr, "loadgen: cannot write %s: %s\n", failed, err_text(rv));
+    return code == EXIT_SUCCESS ? EXIT_FAILURE : code;
+}
+
+static bool wants_files(const struct lg_options *o)
+{
+    return o->json_path != NULL || o->html_path != NULL;
+}
+
+static int report(const struct lg_options *o, const struct lg_load *load, struct lg_result *result,
+                  struct lg_gate_result gates[LG_LIST_MAX])
+{
+    struct lg_findings findings;
+    lg_judge(load, result, &findings);
+    FILE *out = is_stdout_taken(o) ? stderr : stdout;
+    lg_report(out, load, result, &findings);
+    int code = judge_gates(o, result, lg_exit_code(result, &findings), gates);
+    if (!wants_files(o))
+        return code;
+    struct buf json;
+    buf_init(&json, JSON_MAX_BYTES);
+    int rv = lg_json_run(&json, &setting, load, o->url, result, &findings, gates, o->n_gates, code);
+    code = write_files(o, &json, rv, code);
+    buf_fini(&json);
+    return code;
+}
+
+/* Only a domaind is asked for its counter: others do not expect the question. */
+static bool is_domaind_path(const char *path)
+{
+    return strncmp(path, "/domain", 7) == 0 || strncmp(path, "/test/", 6) == 0;
+}
+
+static int measure(const struct lg_options *o, const struct lg_load *load,
+                   struct lg_result *ret_result, struct lg_why *why)
+{
+    const struct lg_watcher live = {.progress = show_progress};
+    bool is_live = !o->quiet && isatty(STDERR_FILENO);
+    uint64_t before = 0, after = 0;
+    bool counts = is_domaind_path(load->target->path) && lg_scrape(load->target, &before) == 0;
+    lg_report_head(is_stdout_taken(o) ? stderr : stdout, load, o->url);
+    int rv = lg_run(load, &stop, is_live ? &live : NULL, ret_result, why);
+    if (is_live)
+        fputs("\r\033[K", stderr);
+    if (rv == 0 && counts && lg_scrape(load->target, &after) == 0)
+        ret_result->server_counted = (int64_t)(after - before);
+    return rv;
+}
+
 static int run(const struct lg_options *o)
 {
     struct lg_why why = {""};
     struct lg_target target;
     struct lg_requests requests = {0};
     struct lg_result result = {0};
-    struct lg_findings findings;
+    struct lg_gate_result gates[LG_LIST_MAX] = {0};
     struct lg_load load = o->load;
     int code = EXIT_FAILURE;
+    if (parse_gates(o, gates) < 0)
+        return 2;
     int rv = lg_target_init(&target, o->url, o->unix_path, &why);
     if (rv < 0) {
         complain(why.text);
@@ -74,18 +180,10 @@ static int run(const struct lg_options *o)
         rv = lg_preflight(&load, &why);
     if (rv == 0)
         rv = lg_target_reach(&target, load.timeout_ns, &why);
+    if (rv == 0)
+        rv = measure(o, &load, &result, &why);
     if (rv == 0) {
-        const struct lg_watcher live = {.progress = show_progress};
-        bool is_live = !o->quiet && isatty(STDERR_FILENO);
-        lg_report_head(stdout, &load, o->url);
-        rv = lg_run(&load, &stop, is_live ? &live : NULL, &result, &why);
-        if (is_live)
-            fputs("\r\033[K", stderr);
-    }
-    if (rv == 0) {
-        lg_judge(&load, &result, &findings);
-        lg_report(stdout, &load, &result, &findings);
-        code = lg_exit_code(&result, &findings);
+        code = report(o, &load, &result, gates);
         lg_result_fini(&result);
     } else {
         complain(why.text);
@@ -119,7 +217,8 @@ static int find_scenarios(const char *list, const struct lg_scenario **ret_list,
     return 0;
 }
 
-static int compare_one(const struct lg_options *o, const struct lg_scenario *scenario)
+static int compare_one(const struct lg_options *o, const struct lg_scenario *scenario,
+                       struct buf *json, int *json_rv, bool is_first)
 {
     struct lg_why why = {""};
     struct lg_comparison *c = calloc(1, sizeof *c);
@@ -128,13 +227,31 @@ static int compare_one(const struct lg_options *o, const struct lg_scenario *sce
     int code = EXIT_FAILURE;
     int rv = lg_compare(o, scenario, &stop, c, &why);
     if (rv == 0 || rv == -EINTR) {
-        lg_versus(stdout, c);
+        lg_versus(is_stdout_taken(o) ? stderr : stdout, c);
         code = lg_versus_exit_code(c);
+        if (wants_files(o) && *json_rv == 0)
+            *json_rv = lg_json_comparison(json, c, is_first);
         lg_comparison_fini(c);
     } else {
         complain(why.text);
     }
     free(c);
+    return code;
+}
+
+static int compare_all(const struct lg_options *o, const struct lg_scenario *const *list, size_t n)
+{
+    struct buf json;
+    buf_init(&json, JSON_MAX_BYTES);
+    int code = EXIT_SUCCESS;
+    int rv = lg_json_compare_begin(&json, &setting);
+    for (size_t i = 0; i < n && code == EXIT_SUCCESS; i++)
+        code = compare_one(o, list[i], &json, &rv, i == 0);
+    if (rv == 0)
+        rv = lg_json_compare_end(&json, code);
+    if (wants_files(o))
+        code = write_files(o, &json, rv, code);
+    buf_fini(&json);
     return code;
 }
 
@@ -154,16 +271,13 @@ static int compare(const struct lg_options *o)
     } else if (find_scenarios(o->scenarios, list, &n) == 0) {
         if (lg_candidates(o, candidates, &n_candidates, &why) < 0) {
             complain(why.text);
-            n = 0;
         } else {
-            printf("%zu scenario%s, about %.0f s\n", n, n == 1 ? "" : "s",
-                   (double)n * lg_compare_seconds(o, n_candidates));
+            fprintf(is_stdout_taken(o) ? stderr : stdout, "%zu scenario%s, about %.0f s\n", n,
+                    n == 1 ? "" : "s", (double)n * lg_compare_seconds(o, n_candidates));
             fflush(stdout);
-            code = EXIT_SUCCESS;
+            code = compare_all(o, list, n);
         }
     }
-    for (size_t i = 0; i < n && code == EXIT_SUCCESS; i++)
-        code = compare_one(o, list[i]);
     free(list);
     return code;
 }
@@ -174,6 +288,7 @@ int main(int argc, char **argv)
     argp_program_version_hook = print_version;
     lg_options_parse(&options, argc, argv);
     set_signals();
+    setting = (struct lg_setting){argc, argv, clock_wall_ns()};
     int code = options.is_compare ? compare(&options) : run(&options);
     lg_options_fini(&options);
     return code;

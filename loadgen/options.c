@@ -405,7 +405,7 @@ static void settle(struct lg_options *o, const struct argp *argp, char *name)
 
 void lg_options_parse(struct lg_options *o, int argc, char **argv)
 {
-    static char compare_name[] = "loadgen compare";
+    static char compare_name[] = "loadgen compare", word[] = "compare";
     argp_err_exit_status = 2;
     set_defaults(o);
     o->is_compare = argc > 1 && strcmp(argv[1], "compare") == 0;
@@ -413,10 +413,12 @@ void lg_options_parse(struct lg_options *o, int argc, char **argv)
     if (o->is_compare) {
         argv++;
         argc--;
-        argv[0] = compare_name;
+        argv[0] = compare_name; /* what messages and --help say */
     }
     argp_parse(argp, argc, argv, 0, NULL, o);
     settle(o, argp, argv[0]);
+    if (o->is_compare)
+        argv[0] = word;
 }
 
 void lg_options_fini(struct lg_options *o)
