@@ -1,33 +1,126 @@
-/* domainc fetch - many fetches, and how long they take. */
-#include <argp.h>
-#include <stdio.h>
+/* domainc fetch - many fetches: the command line of client/fetch.h. */
+#include "client/fetch.h"
 
-#include "client/client.h"
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "client/command.h"
+#include "client/guard.h"
+#include "client/lines.h"
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/base/units.h"
 
-#define FETCH_TIMEOUT_NS     (30 * NS_PER_S)
 #define FETCH_CONNECT_NS     (10 * NS_PER_S)
 #define FETCH_BODY_MAX_BYTES (64UL << 20)
 #define FETCH_REDIRECTS_MAX  10
+#define WORKERS_DEFAULT      16
+#define WORKERS_MAX          10000
+#define URLS_FIRST           64
 
 struct fetch_args {
+    struct cl_fetch_plan plan;
+    enum cl_fetch_mode mode;
+    bool is_all; /* every mode, one after the other, and a table */
+    bool is_quiet;
+    const char *file;
     char **urls;
-    int n;
+    int url_count;
+    struct cl_guard guard;
 };
 
-static error_t on_option(int key, char *arg MAYBE_UNUSED, struct argp_state *state)
+static const char *const mode_names[] = {
+#define NAME(name) [CL_FETCH_##name] = #name,
+    CL_FETCH_MODE(NAME)
+#undef NAME
+};
+
+enum { KEY_TIMEOUT = 256, KEY_RETRY, KEY_JSON, KEY_FAIL, KEY_PUBLIC };
+
+static const struct argp_option options[] = {
+    {"mode", 'm', "MODE", 0,
+     "How to wait: serial, thread, process, coroutine (default), or all: each of them in turn, and "
+     "a table that compares them",
+     0},
+    {"file", 'f', "FILE", 0, "Fetch every line of FILE; '-' is standard input", 0},
+    {"connections", 'c', "N", 0, "Transfers at once (default 16); serial has one", 0},
+    {"timeout", KEY_TIMEOUT, "TIME", 0, "For each fetch (default 30s)", 0},
+    {"retry", KEY_RETRY, "N", 0, "Further attempts where that can help (default 0)", 0},
+    {"json", KEY_JSON, NULL, 0, "Print JSON lines", 0},
+    {"fail", KEY_FAIL, NULL, 0, "A status of 400 or more is a failure", 0},
+    {"public-only", KEY_PUBLIC, NULL, 0,
+     "Refuse addresses that are not of the public internet, also behind names and redirects", 0},
+    {"quiet", 'q', NULL, 0, "No summary", 0},
+    {0},
+};
+
+static void set_mode(struct argp_state *state, struct fetch_args *args, const char *arg)
+{
+    args->is_all = strcmp(arg, "all") == 0;
+    for (size_t i = 0; i < ARRAY_LEN(mode_names); i++) {
+        if (strcmp(mode_names[i], arg) == 0) {
+            args->mode = (enum cl_fetch_mode)i;
+            return;
+        }
+    }
+    if (!args->is_all)
+        argp_error(state, "--mode: serial, thread, process, coroutine or all, not '%s'", arg);
+}
+
+static int64_t parse_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
+                           int64_t max)
+{
+    int64_t value = min;
+    if (units_parse_int(arg, min, max, &value) < 0)
+        argp_error(state, "%s: not a number from %lld to %lld: '%s'", name, (long long)min,
+                   (long long)max, arg);
+    return value;
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
 {
     struct fetch_args *args = state->input;
+    struct cl_fetch_plan *plan = &args->plan;
     switch (key) {
+    case 'm':
+        set_mode(state, args, arg);
+        return 0;
+    case 'f':
+        args->file = arg;
+        return 0;
+    case 'c':
+        plan->workers = (unsigned)parse_count(state, "-c", arg, 1, WORKERS_MAX);
+        return 0;
+    case 'q':
+        args->is_quiet = true;
+        return 0;
+    case KEY_TIMEOUT:
+        if (units_parse_ns(arg, &plan->request.timeout_ns) < 0 || plan->request.timeout_ns <= 0)
+            argp_error(state, "--timeout: not a time such as 10s or 250ms: '%s'", arg);
+        return 0;
+    case KEY_RETRY:
+        plan->retry.attempts_max = 1 + (int)parse_count(state, "--retry", arg, 0, 1000);
+        return 0;
+    case KEY_JSON:
+        plan->is_json = true;
+        return 0;
+    case KEY_FAIL:
+        plan->is_status_error = true;
+        return 0;
+    case KEY_PUBLIC:
+        plan->request.guard = &args->guard;
+        return 0;
     case ARGP_KEY_ARGS:
         args->urls = state->argv + state->next;
-        args->n = state->argc - state->next;
+        args->url_count = state->argc - state->next;
         return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which URL?");
+    case ARGP_KEY_END:
+        if ((args->file == NULL) == (args->url_count == 0))
+            argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -35,45 +128,131 @@ static error_t on_option(int key, char *arg MAYBE_UNUSED, struct argp_state *sta
 }
 
 static const struct argp fetch_argp = {
+    .options = options,
     .parser = on_option,
-    .args_doc = "URL...",
-    .doc = "Fetch each URL and print: status, bytes, time, URL.",
+    .args_doc = "-f FILE\nURL...",
+    .doc =
+        "Fetch every URL; print a line for each as it ends: status, bytes, milliseconds, URL, "
+        "separated by tabs ('-' and the reason at the end where no reply came).\vThe exit code is "
+        "0 when every URL was fetched, 1 when one was not, 2 for a wrong command line.",
 };
 
-static int fetch_one(struct cl_blocking *client, const char *url, struct cl_reply *reply)
+/* ---- the URLs, all in memory: every mode is to see the same list ---- */
+
+static void free_urls(struct cl_fetch_plan *plan)
 {
-    const struct cl_request req = {.url = url,
-                                   .connect_timeout_ns = FETCH_CONNECT_NS,
-                                   .timeout_ns = FETCH_TIMEOUT_NS,
-                                   .body_max_bytes = FETCH_BODY_MAX_BYTES,
-                                   .redirects_max = FETCH_REDIRECTS_MAX,
-                                   .flags = CL_DISCARD_BODY};
-    char took[UNITS_TEXT_BYTES];
-    int rv = cl_blocking_get(client, &req, reply);
+    for (size_t i = 0; i < plan->count; i++)
+        free(plan->urls[i]);
+    free(plan->urls);
+}
+
+static int add_url(struct cl_fetch_plan *plan, const struct cl_line *line)
+{
+    /* the capacity is the power of two that holds count */
+    bool is_full =
+        plan->count == 0 || (plan->count >= URLS_FIRST && (plan->count & (plan->count - 1)) == 0);
+    if (is_full) {
+        size_t cap = plan->count == 0 ? URLS_FIRST : plan->count * 2;
+        char **urls = realloc(plan->urls, cap * sizeof *urls);
+        if (urls == NULL)
+            return -ENOMEM;
+        plan->urls = urls;
+    }
+    plan->urls[plan->count] = strdup(line->text);
+    if (plan->urls[plan->count] == NULL)
+        return -ENOMEM;
+    plan->count++;
+    return 0;
+}
+
+static int read_urls(struct fetch_args *args)
+{
+    struct cl_lines in;
+    struct cl_line line;
+    int rv = args->file != NULL ? cl_lines_open(&in, args->file)
+                                : cl_lines_of(&in, args->urls, args->url_count);
     if (rv < 0)
-        cl_complain("%s: %s", url, reply->why);
-    else
-        printf("%d\t%llu\t%s\t%s\n", reply->status, (unsigned long long)reply->body_bytes,
-               units_format_ns((double)reply->elapsed_ns, took), url);
+        return rv;
+    while ((rv = cl_lines_next(&in, &line)) > 0) {
+        if (line.len == 0)
+            continue;
+        rv = add_url(&args->plan, &line);
+        if (rv < 0)
+            break;
+    }
+    cl_lines_close(&in);
     return rv;
+}
+
+/* ---- runs and what is said about them ---- */
+
+static void print_summary(const struct cl_fetch_plan *plan, const struct cl_fetch_totals *totals)
+{
+    char took[UNITS_TEXT_BYTES];
+    char bytes[UNITS_TEXT_BYTES];
+    fprintf(stderr, "%zu URLs: %llu fetched, %llu failed, %s; %llu retries; %s, CPU %.0f ms\n",
+            plan->count, (unsigned long long)totals->fetched, (unsigned long long)totals->failed,
+            units_format_bytes((double)totals->bytes, bytes), (unsigned long long)totals->retries,
+            units_format_ns((double)totals->elapsed_ns, took), (double)totals->cpu_ns / 1e6);
+}
+
+static int fetch(const struct fetch_args *args)
+{
+    struct cl_fetch_totals totals = {0};
+    int rv = cl_fetch_run(args->mode, &args->plan, &totals);
+    if (rv < 0)
+        cl_complain("%s", err_text(rv));
+    if (!args->is_quiet)
+        print_summary(&args->plan, &totals);
+    return rv == 0 && totals.failed == 0 ? CL_EXIT_OK : CL_EXIT_FAILED;
+}
+
+/* The table goes to standard output: it is what was asked for. */
+static int fetch_in_all_modes(struct fetch_args *args)
+{
+    bool is_complete = true;
+    char bytes[UNITS_TEXT_BYTES];
+    args->plan.is_silent = true;
+    printf("%-10s %8s %8s %10s %10s %10s %10s\n", "mode", "fetched", "failed", "bytes", "seconds",
+           "fetches/s", "CPU ms");
+    for (size_t i = 0; i < CL_FETCH_MODE_COUNT; i++) {
+        struct cl_fetch_totals totals = {0};
+        fflush(stdout); /* else the processes would have it, too */
+        int rv = cl_fetch_run((enum cl_fetch_mode)i, &args->plan, &totals);
+        if (rv < 0)
+            cl_complain("%s: %s", mode_names[i], err_text(rv));
+        double seconds = (double)totals.elapsed_ns / 1e9;
+        printf("%-10s %8llu %8llu %10s %10.3f %10.1f %10.0f\n", mode_names[i],
+               (unsigned long long)totals.fetched, (unsigned long long)totals.failed,
+               units_format_bytes((double)totals.bytes, bytes), seconds,
+               seconds > 0 ? (double)totals.fetched / seconds : 0, (double)totals.cpu_ns / 1e6);
+        is_complete = is_complete && rv == 0 && totals.failed == 0;
+    }
+    if (fflush(stdout) != 0) {
+        cl_complain("cannot write the output: %s", err_text(errno));
+        return CL_EXIT_FAILED;
+    }
+    return is_complete ? CL_EXIT_OK : CL_EXIT_FAILED;
 }
 
 int cl_cmd_fetch(int argc, char **argv)
 {
-    struct fetch_args args = {0};
-    struct cl_blocking *client;
-    struct cl_reply reply;
-    int failed = 0;
+    struct fetch_args args = {
+        .mode = CL_FETCH_coroutine,
+        .plan = {.workers = WORKERS_DEFAULT,
+                 .request = {.connect_timeout_ns = FETCH_CONNECT_NS,
+                             .timeout_ns = 30 * NS_PER_S,
+                             .body_max_bytes = FETCH_BODY_MAX_BYTES,
+                             .redirects_max = FETCH_REDIRECTS_MAX,
+                             .flags = CL_DISCARD_BODY},
+                 .retry = {.attempts_max = 1, .first_ns = NS_PER_S, .longest_ns = 60 * NS_PER_S}}};
     argp_parse(&fetch_argp, argc, argv, 0, NULL, &args);
-    int rv = cl_blocking_new(&client);
-    if (rv < 0) {
-        cl_complain("%s", err_text(rv));
-        return CL_EXIT_FAILED;
-    }
-    cl_reply_init(&reply);
-    for (int i = 0; i < args.n; i++)
-        failed += fetch_one(client, args.urls[i], &reply) < 0;
-    cl_reply_fini(&reply);
-    cl_blocking_free(client);
-    return failed > 0 ? CL_EXIT_FAILED : CL_EXIT_OK;
+    int status = CL_EXIT_FAILED;
+    int rv = read_urls(&args);
+    if (rv < 0)
+        cl_complain("cannot read %s: %s", args.file != NULL ? args.file : "the URLs", err_text(rv));
+    else
+        status = args.is_all ? fetch_in_all_modes(&args) : fetch(&args);
+    free_urls(&args.plan);
+    return status;
 }

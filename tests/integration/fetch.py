@@ -1,0 +1,157 @@
+"""domainc fetch: the four ways to wait give the same result, and only differ in time."""
+
+import collections
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from domaind import BIN, run
+from fakehttp import FakeServer, Reply
+
+FETCH_MODES = ("serial", "thread", "process", "coroutine")
+
+
+def paths_server(**faults):
+    """Answers by the `url` parameter: its faults by name, "ok" to everything else."""
+    return FakeServer(lambda url: faults.get(url.split("-")[0]) or Reply(body=b"ok", content_type="text/plain"))
+
+
+def address(server, name):
+    return f"http://127.0.0.1:{server.port}/?url={name}"
+
+
+class Modes(unittest.TestCase):
+    def test_all_fetch_the_same(self):
+        with paths_server() as server:
+            urls = [address(server, f"u{i}") for i in range(50)]
+            for mode in FETCH_MODES:
+                with self.subTest(mode=mode):
+                    done = run("domainc", "fetch", f"--mode={mode}", "-c", "8", *urls)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    rows = [line.split("\t") for line in done.stdout.splitlines()]
+                    self.assertEqual(sorted(row[3] for row in rows), sorted(urls))
+                    self.assertEqual({(row[0], row[1]) for row in rows}, {("200", "2")})
+                    self.assertIn("50 URLs: 50 fetched, 0 failed", done.stderr)
+            self.assertEqual(set(collections.Counter(server.seen).values()), {4})
+            self.assertLessEqual(server.most_busy, 8)
+
+    def test_waiting_together_is_what_saves_time(self):
+        """20 fetches that wait 100 ms each: one by one 2 s at least, ten at once far less."""
+        with paths_server(slow=Reply(body=b"ok", delay=0.1)) as server:
+            urls = [address(server, f"slow-{i}") for i in range(20)]
+            done = run("domainc", "fetch", "--mode=all", "-c", "10", *urls)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = [line.split() for line in done.stdout.splitlines()]
+            column = lines[0].index("seconds")
+            seconds = {line[0]: float(line[column]) for line in lines[1:]}
+            self.assertEqual(tuple(seconds), FETCH_MODES)
+            self.assertGreaterEqual(seconds["serial"], 2)
+            self.assertEqual(server.most_busy, 10)
+            self.assertEqual(len(server.seen), 80)
+
+    def test_failures(self):
+        faults = {
+            "gone": Reply(404, b"no", "text/plain"),
+            "garbage": Reply(raw=b"\x00garbage", close=True),
+            "half": Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", close=True),
+        }
+        with paths_server(**faults) as server:
+            urls = [address(server, name) for name in ("fine", *faults)] + ["ftp://127.0.0.1/", "no url at all"]
+            for mode in FETCH_MODES:
+                with self.subTest(mode=mode):
+                    done = run("domainc", "fetch", "--json", f"--mode={mode}", *urls)
+                    self.assertEqual(done.returncode, 1)
+                    rows = {row["url"]: row for row in map(json.loads, done.stdout.splitlines())}
+                    self.assertEqual(set(rows), set(urls))
+                    self.assertEqual(rows[urls[0]]["status"], 200)
+                    self.assertEqual(rows[urls[1]]["status"], 404)
+                    for url in urls[2:]:
+                        self.assertGreater(len(rows[url]["error"]), 5)
+                    self.assertIn("2 fetched, 4 failed", done.stderr)
+            self.assertEqual(run("domainc", "fetch", address(server, "gone")).returncode, 0)
+            self.assertEqual(run("domainc", "fetch", "--fail", address(server, "gone")).returncode, 1)
+
+    def test_retries(self):
+        for mode in FETCH_MODES:
+            attempts = []
+
+            def answer(url, attempts=attempts):
+                attempts.append(url)
+                return Reply(503 if len(attempts) == 1 else 200, b"x")
+
+            with self.subTest(mode=mode), FakeServer(answer) as server:
+                done = run("domainc", "fetch", "--retry=2", f"--mode={mode}", address(server, "a"))
+                self.assertTrue(done.stdout.startswith("200\t"), done.stdout)
+                self.assertIn("1 retries", done.stderr)
+
+
+class Guard(unittest.TestCase):
+    def test_internal_addresses_are_refused_on_request(self):
+        with paths_server() as server:
+            for mode in FETCH_MODES:
+                with self.subTest(mode=mode):
+                    done = run(
+                        "domainc", "fetch", "--public-only", f"--mode={mode}", address(server, "a"),
+                        f"http://localhost:{server.port}/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/",
+                    )
+                    self.assertEqual(done.returncode, 1)
+                    self.assertEqual(done.stdout.count("is not public"), 4)
+            self.assertEqual(server.connections, 0)
+
+    def test_environment_proxies_are_no_way_around(self):
+        with paths_server() as server:
+            env = {**os.environ, "http_proxy": f"http://127.0.0.1:{server.port}"}
+            done = run("domainc", "fetch", "--public-only", "http://127.0.0.1:1/", env=env)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(server.connections, 0)
+
+
+class Shell(unittest.TestCase):
+    def test_usage_errors(self):
+        for args in ([], ["--mode=fast", "u"], ["-c", "0", "u"], ["-f", "x", "u"], ["--timeout=never", "u"]):
+            with self.subTest(args=args):
+                done = run("domainc", "fetch", *args)
+                self.assertEqual(done.returncode, 2)
+                self.assertTrue(done.stderr.startswith("domainc fetch: "), done.stderr)
+
+    def test_a_missing_file(self):
+        done = run("domainc", "fetch", "-f", "/nonexistent/urls")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "domainc fetch: cannot read /nonexistent/urls: No such file or directory\n")
+
+    def test_a_full_disk(self):
+        with paths_server() as server, open("/dev/full", "w") as full:
+            for mode in (*FETCH_MODES, "all"):
+                with self.subTest(mode=mode):
+                    done = subprocess.run(
+                        [BIN / "domainc", "fetch", f"--mode={mode}", address(server, "a")],
+                        stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                    )
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("No space left on device", done.stderr)
+
+    def test_processes_do_not_outlive_their_parent(self):
+        with paths_server(slow=Reply(body=b"ok", delay=60)) as server, tempfile.TemporaryFile() as out:
+            process = subprocess.Popen(
+                [BIN / "domainc", "fetch", "--mode=process", "-c", "3", *[address(server, f"slow-{i}") for i in range(3)]],
+                stdout=out, stderr=out,
+            )
+            while len(server.seen) < 3:
+                time.sleep(0.01)
+            with open(f"/proc/{process.pid}/task/{process.pid}/children") as listing:
+                children = listing.read().split()
+            self.assertEqual(len(children), 3)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(20), -signal.SIGINT)
+            deadline = time.monotonic() + 20
+            while any(os.path.exists(f"/proc/{pid}/exe") for pid in children) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertFalse([pid for pid in children if os.path.exists(f"/proc/{pid}/exe")])
+
+
+if __name__ == "__main__":
+    unittest.main()
