@@ -119,8 +119,8 @@ static int run_part(const struct lg_block_plan *plan, const struct lg_load *load
     gauge->sent += ret_result->record.sent + ret_result->warmup.sent;
     if (ret_result->interrupted)
         rv = -EINTR;
-    else if (ret_result->record.outcomes[LG_OK] == 0) {
-        lg_why_set(why, "%s: no request succeeded (%ju sent)", plan->candidate->name,
+    else if (ret_result->record.outcomes[LG_OK] == 0 && ret_result->record.sent > 0) {
+        lg_why_set(why, "%s: no request of a block succeeded (%ju sent)", plan->candidate->name,
                    (uintmax_t)ret_result->record.sent);
         rv = -EPROTO;
     } else if (into != NULL) {

@@ -251,6 +251,10 @@ static int run_pilot(struct lg_comparison *c, struct lg_block_plan *plan, struct
             return rv;
         least = fmin(least, block.requests_per_s);
     }
+    if (!(least > 0)) {
+        lg_why_set(why, "nothing was answered in the pilot's %gs: use a longer -d", c->seconds);
+        return -ETIMEDOUT;
+    }
     c->rate = round_down(least * c->scenario->rate_factor);
     plan->rate = c->rate;
     return 0;

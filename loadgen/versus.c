@@ -8,6 +8,8 @@
 
 #define CELL_BYTES   24
 #define OTHERS_LIMIT 0.05 /* of the server's core */
+#define LAG_LIMIT    0.1  /* of the p99 shown */
+#define LAG_FLOOR_NS 100000
 
 /* ---- the table ---- */
 
@@ -111,6 +113,17 @@ static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metri
     }
 }
 
+/* A late sender makes the server look slow. */
+static void print_lag(FILE *out, const struct lg_comparison *c, size_t i)
+{
+    const struct lg_record *r = &c->sides[i].open;
+    char lag_text[UNITS_TEXT_BYTES];
+    double lag_ns = (double)hist_percentile_ns(&r->lag, 99);
+    if (lag_ns > LAG_FLOOR_NS && lag_ns > LAG_LIMIT * (double)hist_percentile_ns(&r->latency, 99))
+        fprintf(out, "  %s: schedule lag p99 was %s: part of the latency is loadgen's own\n",
+                c->candidates[i].name, units_format_ns(lag_ns, lag_text));
+}
+
 static void print_warnings(FILE *out, const struct lg_comparison *c)
 {
     if (c->interrupted)
@@ -127,6 +140,7 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
                 "requests/s and latency suffer from it\n",
                 c->others_max * 100);
     for (size_t i = 0; i < c->n; i++) {
+        print_lag(out, c, i);
         if (!c->sides[i].held_rate && c->sides[i].n > 0)
             fprintf(out, "  %s did not take %.0f requests/s in every block\n",
                     c->candidates[i].name, c->rate);

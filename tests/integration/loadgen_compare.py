@@ -1,0 +1,106 @@
+"""loadgen compare: starts the modes itself, says what it measured, leaves nothing running."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from domaind import BIN, Domaind, run
+
+QUICK = ["compare", "-c", "5", "-d", "60ms", "--warmup", "40ms", "--rounds", "2"]
+
+
+def servers():
+    """Processes that run the domaind under test."""
+    program, found = os.path.realpath(BIN / "domaind"), set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") == program:
+                found.add(int(pid))
+        except OSError:
+            pass  # ended meanwhile, a kernel thread, or somebody else's
+    return found
+
+
+class CompareTest(unittest.TestCase):
+    def test_three_modes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, page = os.path.join(folder, "c.json"), os.path.join(folder, "c.html")
+            done = run("loadgen", *QUICK, "--json", path, "--html", page)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            with open(path) as file:
+                result = json.load(file)
+            self.assertGreater(os.path.getsize(page), 10000)
+        comparison = result["comparisons"][0]
+        self.assertEqual([c["name"] for c in comparison["candidates"]], ["coroutine", "thread", "prefork"])
+        places = []
+        for candidate in comparison["candidates"]:
+            self.assertEqual(len(candidate["blocks"]), 2)
+            for block in candidate["blocks"]:
+                places.append(block["place"])
+                self.assertGreater(block["requests_per_s"], 0)
+                self.assertGreater(block["cpu_us"], 0)
+                self.assertGreater(block["pss_bytes"], 100_000)
+            for part in ("closed", "open"):
+                self.assertEqual(candidate[part]["sent"], sum(candidate[part]["outcomes"].values()))
+        self.assertEqual(sorted(places), list(range(6)))
+        processes = {c["name"]: c["blocks"][0]["processes"] for c in comparison["candidates"]}
+        self.assertEqual((processes["coroutine"], processes["thread"]), (1, 1))
+        self.assertGreater(processes["prefork"], 2)
+        self.assertIn("no winner can be named", done.stdout)  # two blocks prove nothing
+
+    def test_scenarios_with_test_routes(self):
+        done = run("loadgen", *QUICK, "-d", "200ms", "--modes=coroutine,thread", "--scenario=cpu,upstream,mixed,body,churn")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for name in ("cpu", "upstream", "mixed", "body", "churn"):
+            self.assertRegex(done.stdout, rf"(?m)^{name}: ")
+        self.assertNotIn("status", done.stdout)
+
+    def test_running_servers(self):
+        with Domaind("coroutine") as a, Domaind("thread") as b:
+            targets = [f"--target={n}=http://127.0.0.1:{s.port}/livez,{s.pid}" for n, s in (("a", a), ("b", b))]
+            done = run("loadgen", *QUICK, *targets)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("cores shared", done.stdout)
+
+    def test_interrupt_stops_the_servers(self):
+        before = servers()
+        process = subprocess.Popen([BIN / "loadgen", "compare", "-c", "5", "--modes=prefork,thread"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, out + err)
+        self.assertEqual(servers() - before, set())
+
+    def test_death_stops_the_servers(self):
+        before = servers()
+        process = subprocess.Popen([BIN / "loadgen", "compare", "-c", "5", "--modes=prefork,prefork"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 15
+        while servers() - before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(servers() - before, set())
+
+    def test_a_server_that_does_not_start(self):
+        done = run("loadgen", *QUICK, "--server-flag=--no-such-flag")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no-such-flag", done.stderr)
+        done = run("loadgen", *QUICK, "--domaind=/nonexistent/domaind")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "cannot run /nonexistent/domaind: No such file")
+
+    def test_scenarios_are_listed(self):
+        done = run("loadgen", "compare", "--scenario=list")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(len(done.stdout.splitlines()), 10)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,370 @@
+"""loadgen against servers that misbehave, each in its own way: every failure is
+counted under its own name, explained, and never a hang or a silent zero."""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from domaind import BIN, Domaind
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
+OUTCOMES = ("ok status connect write reset closed half malformed timeout local unfinished").split()
+
+
+class Fake:
+    """A server whose connections are served by `serve(connection, number)`, a thread each."""
+
+    def __init__(self, serve, path=None):
+        self.serve = serve
+        if path:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(path)
+            self.url = "http://localhost/x"
+        else:
+            self.socket = socket.socket()
+            self.socket.bind(("127.0.0.1", 0))
+            self.port = self.socket.getsockname()[1]
+            self.url = f"http://127.0.0.1:{self.port}/x"
+        self.connections = []
+
+    def __enter__(self):
+        self.socket.listen(200)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(
+                target=self._serve, args=(connection, len(self.connections)), daemon=True
+            ).start()
+
+    def _serve(self, connection, number):
+        with contextlib.suppress(OSError), connection:
+            self.serve(connection, number)
+
+    def stop_listening(self):
+        # shutdown wakes the accept that another thread is in; close alone does not
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def __exit__(self, *_):
+        self.stop_listening()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.close()
+
+
+def request(connection):
+    """Read one request (no body); False at the end of the stream."""
+    data = b""
+    while not data.endswith(b"\r\n\r\n"):
+        piece = connection.recv(4096)
+        if not piece:
+            return False
+        data += piece
+    return True
+
+
+def good(connection, _number):
+    while request(connection):
+        connection.sendall(ANSWER)
+
+
+def loadgen(*args, timeout=60, **kwargs):
+    """Run it with --json; (CompletedProcess, the JSON or None)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "result.json")
+        done = subprocess.run(
+            [BIN / "loadgen", "--json", path, *args],
+            capture_output=True, text=True, timeout=timeout, check=False, **kwargs
+        )
+        result = None
+        if os.path.exists(path):
+            with open(path) as file:
+                result = json.load(file)
+        return done, result
+
+
+class RunTest(unittest.TestCase):
+    def check_truth(self, result):
+        counts = result["result"]["outcomes"]
+        self.assertEqual(sorted(counts), sorted(OUTCOMES))
+        self.assertEqual(result["result"]["sent"], sum(counts.values()))
+        return counts
+
+    def run_against(self, serve, *args, **kwargs):
+        with Fake(serve) as fake:
+            done, result = loadgen(*args, fake.url, **kwargs)
+        self.assertIsNotNone(result, done.stderr + done.stdout)
+        return done, result, self.check_truth(result)
+
+    # ---- what goes well ----
+
+    def test_requests_are_counted_exactly(self):
+        done, _result, counts = self.run_against(good, "-c", "5", "-n", "500")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(counts["ok"], 500)
+        self.assertIn("500 sent = 500 ok + 0 timeout + 0 unfinished", done.stdout)
+
+    def test_wrk_layout(self):
+        done, _result, _counts = self.run_against(good, "-c", "2", "-d", "300ms")
+        for pattern in (
+            r"^Running 0\.3s test @ http://127\.0\.0\.1:\d+/x$",
+            r"^  1 thread and 2 connections, closed loop$",
+            r"^  Thread Stats   Avg      Stdev     Max   \+/- Stdev$",
+            r"^    Latency  +[\d.]+[mu]?s +[\d.]+[mu]?s +[\d.]+[mu]?s +[\d.]+%$",
+            r"^    Req/Sec  +[\d.]+k? +[\d.]+k? +[\d.]+k? +[\d.]+%$",
+            r"^  Latency Distribution",
+            r"^ +50% +[\d.]+[mu]?s$",
+            r"^  \d+ requests in [\d.]+s, [\d.]+[KMG]?B read$",
+            r"^Requests/sec: +[\d.]+$",
+            r"^Transfer/sec: +[\d.]+[KMG]?B$",
+        ):
+            self.assertRegex(done.stdout, re.compile(pattern, re.M))
+        self.assertNotIn("Socket errors", done.stdout)
+
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "s")
+            with Fake(good, path) as fake:
+                done, result = loadgen("-c", "2", "-n", "50", "--unix", path, fake.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.check_truth(result)["ok"], 50)
+
+    def test_no_keepalive_opens_a_connection_each(self):
+        def once(connection, _number):
+            if request(connection):
+                connection.sendall(ANSWER)
+
+        with Fake(once) as fake:
+            done, result = loadgen("-c", "3", "-n", "30", "--no-keepalive", fake.url)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(result["result"]["connects"], 30)
+
+    def test_pipelining_gets_every_answer(self):
+        def in_batches(connection, _number):
+            data = b""
+            while piece := connection.recv(65536):
+                data += piece
+                n = data.count(b"\r\n\r\n")
+                data = data[data.rfind(b"\r\n\r\n") + 4:] if n else data
+                connection.sendall(ANSWER * n)
+
+        _done, _result, counts = self.run_against(in_batches, "-c", "2", "-n", "640", "--pipeline", "16")
+        self.assertEqual(counts["ok"], 640)
+
+    def test_method_headers_and_body_are_sent(self):
+        seen = []
+
+        def look(connection, _number):
+            data = b""
+            while b"hello" not in data:
+                data += connection.recv(4096)
+            seen.append(data)
+            connection.sendall(ANSWER)
+
+        self.run_against(look, "-c", "1", "-n", "1", "-X", "PUT", "-H", "X-A: b", "-b", "hello")
+        self.assertTrue(seen[0].startswith(b"PUT /x HTTP/1.1\r\n"))
+        self.assertIn(b"\r\nX-A: b\r\n", seen[0])
+        self.assertIn(b"\r\nContent-Length: 5\r\n", seen[0])
+
+    def test_open_loop_keeps_its_rate(self):
+        _done, result, counts = self.run_against(good, "-c", "10", "-R", "200", "-d", "1s", "-t", "2")
+        self.assertEqual(counts["ok"] + result["result"]["unsent"], 200)
+
+    def test_warmup_and_ramp_are_not_counted(self):
+        _done, result, _counts = self.run_against(
+            good, "-c", "4", "-R", "100", "-d", "500ms", "--warmup", "300ms", "--ramp", "300ms"
+        )
+        self.assertLessEqual(result["result"]["sent"] + result["result"]["unsent"], 51)
+        self.assertGreaterEqual(result["result"]["sent"] + result["result"]["unsent"], 49)
+
+    # ---- faults ----
+
+    def test_nobody_listens(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            done, _ = loadgen("-d", "1s", f"http://127.0.0.1:{free.getsockname()[1]}/")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "cannot connect .*Connection refused; is the server running")
+        self.assertEqual(done.stderr.count("\n"), 1)
+
+    def test_a_server_that_hangs(self):
+        def hang(connection, _number):
+            while connection.recv(4096):
+                pass
+
+        begin = time.monotonic()
+        done, result, counts = self.run_against(hang, "-c", "3", "-d", "500ms", "--timeout", "700ms")
+        self.assertLess(time.monotonic() - begin, 10)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertGreaterEqual(counts["timeout"], 3)
+        self.assertEqual(counts["ok"], 0)
+        self.assertIn("no request succeeded", done.stdout)
+        # in the tail at the time it waited, not dropped
+        self.assertGreaterEqual(result["result"]["latency"]["min_us"], 700_000)
+
+    def test_connections_that_are_reset(self):
+        def reset(connection, _number):
+            request(connection)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        done, _result, counts = self.run_against(reset, "-c", "2", "-n", "20")
+        self.assertEqual(counts["reset"], 20, done.stdout)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Connection reset by peer", done.stdout)
+
+    def test_connections_that_are_closed(self):
+        _done, _result, counts = self.run_against(lambda c, _n: request(c), "-c", "2", "-n", "20")
+        self.assertEqual(counts["closed"], 20)
+
+    def test_half_answers(self):
+        def half(connection, _number):
+            request(connection)
+            connection.sendall(ANSWER[:-2])
+
+        _done, _result, counts = self.run_against(half, "-c", "2", "-n", "20")
+        self.assertEqual(counts["half"], 20)
+
+    def test_malformed_answers(self):
+        def odd(connection, _number):
+            request(connection)
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        done, _result, counts = self.run_against(odd, "-c", "2", "-n", "20")
+        self.assertEqual(counts["malformed"], 20)
+        self.assertIn("not an HTTP answer", done.stdout)
+
+    def test_errors_by_status(self):
+        def busy(connection, _number):
+            while request(connection):
+                connection.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+
+        done, result, counts = self.run_against(busy, "-c", "2", "-n", "20")
+        self.assertEqual(counts["status"], 20)
+        self.assertEqual(result["result"]["statuses"], {"503": 20})
+        self.assertEqual(result["result"]["latency"]["count"], 0)
+        self.assertEqual(result["result"]["errors"]["count"], 20)
+        self.assertIn("Non-2xx or 3xx responses: 20", done.stdout)
+
+    def test_a_server_that_dies_in_mid_run(self):
+        with Fake(good) as fake:
+            def die():
+                fake.stop_listening()
+                for connection in fake.connections:
+                    with contextlib.suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+
+            threading.Timer(0.5, die).start()
+            done, result = loadgen("-c", "4", "-d", "3s", fake.url)
+        counts = self.check_truth(result)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertGreater(counts["ok"], 0)
+        self.assertGreater(counts["connect"], 0)
+        self.assertIn("the server stopped answering", done.stdout)
+
+    def test_too_few_descriptors(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+
+        with Fake(good) as fake:
+            done, _ = loadgen("-c", "100", "-d", "1s", fake.url, preexec_fn=limit)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "100 connections need .* descriptors, .*ulimit -n")
+
+    # ---- interrupts, gates, usage ----
+
+    def test_interrupt_writes_the_partial_result(self):
+        with Fake(good) as fake, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "r.json")
+            process = subprocess.Popen(
+                [BIN / "loadgen", "-c", "2", "-d", "60s", "--fail-if", "p50>1ns", "--json", path, fake.url],
+                stdout=subprocess.PIPE, text=True,
+            )
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=20)
+            with open(path) as file:
+                result = json.load(file)
+        self.assertEqual(process.returncode, 130, out)
+        self.assertIn("partial result", out)
+        self.assertTrue(result["result"]["interrupted"])
+        self.assertGreater(self.check_truth(result)["ok"], 0)
+        self.assertNotIn("breached", out)  # gates say nothing about a partial result
+
+    def test_gates(self):
+        done, result, _ = self.run_against(good, "-c", "1", "-n", "100", "--fail-if", "p50>1ns",
+                                           "--fail-if", "failed>0")
+        self.assertEqual(done.returncode, 3)
+        self.assertEqual([g["breached"] for g in result["gates"]], [True, False])
+
+    def test_usage_errors(self):
+        for args in (["--no-such-flag"], ["-c", "0"], ["-d", "soon"], ["--fail-if", "p99>5"],
+                     ["ftp://h/"], ["https://h/"], ["-R", "5", "--pipeline", "4"], ["--url-param", "u"],
+                     ["compare", "--modes", "coroutine"], ["compare", "--scenario", "none"]):
+            done, _ = loadgen(*args)
+            self.assertEqual(done.returncode, 2, f"{args}: {done.stderr}")
+            self.assertNotEqual(done.stderr, "")
+
+    def test_html_is_self_contained(self):
+        with Fake(good) as fake, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "r.html")
+            loadgen("-c", "1", "-n", "10", "--html", path, fake.url + "?</script><b>")
+            with open(path) as file:
+                page = file.read()
+        self.assertNotIn("</script><b>", page)
+        self.assertNotRegex(page, r"""(src|href)\s*=""")
+        data = re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.S).group(1)
+        self.assertEqual(json.loads(data)["result"]["outcomes"]["ok"], 10)
+
+
+class DomaindTest(unittest.TestCase):
+    def test_the_servers_counter_agrees(self):
+        with Domaind("coroutine") as server:
+            done, result = loadgen("-c", "10", "-n", "2000", "--warmup", "100ms",
+                                   f"http://127.0.0.1:{server.port}/domain?url=https://a.example/")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("the server's own counter agrees", done.stdout)
+        self.assertEqual(result["result"]["outcomes"]["ok"], 2000)
+
+    def test_a_freeze_shows_in_corrected_latency_only(self):
+        with Domaind("coroutine") as server:
+            def freeze():
+                os.kill(server.pid, signal.SIGSTOP)
+                time.sleep(1.4)
+                os.kill(server.pid, signal.SIGCONT)
+
+            threading.Timer(3, freeze).start()
+            _done, result = loadgen("-c", "50", "-d", "10s", "-R", "2000",
+                                    f"http://127.0.0.1:{server.port}/domain?url=https://a.example/")
+        r = result["result"]
+        self.assertGreater(r["latency"]["p99_us"], 1_000_000)
+        self.assertLess(r["raw"]["p99_us"], 500_000)
+
+    def test_url_file(self):
+        with Domaind("coroutine") as server, tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write("https://a.example/?x=1&y=2\nhttps://b.example/\n\nhttps://xn--bcher-kva.example/\n")
+            file.flush()
+            done, result = loadgen("-c", "3", "-n", "99", "-f", file.name, "--url-param", "url",
+                                   f"http://127.0.0.1:{server.port}/domain")
+        self.assertEqual(result["result"]["outcomes"]["ok"], 99, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
