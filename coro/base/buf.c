@@ -85,6 +85,7 @@ int buf_printf(struct buf *b, const char *format, ...)
 
 void buf_consume(struct buf *b, size_t n)
 {
-    memmove(b->data, b->data + n, b->len - n);
     b->len -= n;
+    if (b->len > 0) /* data may be NULL while nothing was ever stored */
+        memmove(b->data, b->data + n, b->len);
 }
