@@ -59,10 +59,8 @@ int coro_loops_add(struct co_loop *loop)
 
 void coro_loops_remove(struct co_loop *loop)
 {
-    if (list_is_empty(&loop->all))
-        return;
     pthread_mutex_lock(&loops_lock);
-    list_del(&loop->all);
+    list_del(&loop->all); /* self-linked when the loop never got as far as the list */
     if (loop->ring_slot >= 0)
         __atomic_store_n(&ring_fds[loop->ring_slot], 0, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&loops_lock);

@@ -387,6 +387,7 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     loop->thread = pthread_self();
     loop->watchdog_ns = options->watchdog_ns != 0 ? options->watchdog_ns : WATCHDOG_DEFAULT_NS;
     list_init(&loop->all);
+    loop->ring_slot = -1;
     loop->now_ns = clock_now_ns();
     coro_timers_init(&loop->timers);
     coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
