@@ -2,7 +2,6 @@
 #include "server/app.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/mman.h>
 
 #include "coro/base/clock.h"
@@ -129,28 +128,36 @@ void app_set_limits(struct app *app, const struct config *cfg)
     atomic_store(&app->http.limits, limits);
 }
 
-/* A list of networks that the table's parser took as mere text. */
-static int parse_networks(const char *name, const char *text, struct http_networks *ret_networks,
-                          struct cfg_error *error)
+int app_check(const struct config *cfg, struct cfg_error *error)
 {
-    struct http_str bad;
-    int rv = http_networks_parse(text, ret_networks, &bad);
-    if (rv == -EINVAL)
-        snprintf(error->text, sizeof error->text, "%s: '%.*s' is not an address or a network", name,
-                 (int)bad.len, bad.data);
-    else if (rv < 0)
-        snprintf(error->text, sizeof error->text, "out of memory");
-    return rv;
+    const struct {
+        enum cfg_id id;
+        const char *text;
+    } lists[] = {
+        {CFG_admin_allow, cfg->admin_allow},
+        {CFG_trusted_proxies, cfg->trusted_proxies},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        struct http_networks networks;
+        struct http_str bad;
+        int rv = http_networks_parse(lists[i].text, &networks, &bad);
+        if (rv == -EINVAL)
+            return cfg_blame(cfg, lists[i].id, error, "'%.*s' is no address and no network",
+                             (int)bad.len, bad.data);
+        if (rv < 0)
+            return rv;
+        http_networks_fini(&networks);
+    }
+    return 0;
 }
 
-struct app *app_new(const struct config *cfg, struct cfg_error *error)
+struct app *app_new(const struct config *cfg)
 {
+    struct http_str bad;
     struct app *app =
         mmap(NULL, sizeof *app, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (app == MAP_FAILED) {
-        snprintf(error->text, sizeof error->text, "out of memory");
+    if (app == MAP_FAILED)
         return NULL;
-    }
     app->settings.test_endpoints = cfg->test_endpoints;
     app->settings.pause = pause_here;
     app->settings.aside = run_aside;
@@ -171,14 +178,12 @@ struct app *app_new(const struct config *cfg, struct cfg_error *error)
     app->http.user = &app->settings;
     app_set_limits(app, cfg);
     name_metrics();
-    if (http_app_check(&app->http) < 0) {
-        snprintf(error->text, sizeof error->text, "the route table is broken");
-        goto failed;
+    if (http_networks_parse(cfg->admin_allow, &app->admin.allow, &bad) == 0 &&
+        http_networks_parse(cfg->trusted_proxies, &app->proxies, &bad) == 0 &&
+        http_app_check(&app->http) == 0) {
+        app->http.proxies = &app->proxies;
+        return app;
     }
-    if (parse_networks("admin-allow", cfg->admin_allow, &app->admin.allow, error) < 0)
-        goto failed;
-    return app;
-failed:
     app_free(app);
     return NULL;
 }
@@ -188,5 +193,6 @@ void app_free(struct app *app)
     if (app == NULL)
         return;
     http_networks_fini(&app->admin.allow);
+    http_networks_fini(&app->proxies);
     munmap(app, sizeof *app);
 }

@@ -17,13 +17,17 @@ struct app {
     struct http_app http;
     struct endpoint_settings settings;
     struct endpoint_admin admin;
+    struct http_networks proxies;
     struct http_limits limits[APP_LIMITS_KEPT];
     unsigned limits_at;
 };
 
-/* A new application for this configuration, owned by the caller; NULL: no memory, or an
- * address list that cannot be understood (error then says so). */
-struct app *app_new(const struct config *cfg, struct cfg_error *error);
+/* Are the address lists in it right?  -EINVAL with a message. */
+MUST_USE int app_check(const struct config *cfg, struct cfg_error *error);
+
+/* A new application for a configuration that was checked, owned by the caller;
+ * NULL: no memory. */
+struct app *app_new(const struct config *cfg);
 void app_free(struct app *app);
 
 /* From now on requests go by the limits of this configuration, in all workers. */

@@ -4,17 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coro/base/err.h"
 #include "coro/base/log.h"
 #include "coro/prof/worker.h"
 #include "server/app.h"
 #include "server/config/config.h"
-#include "server/domain/domain.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/cpus.h"
 #include "server/mode/mode.h"
+#include "server/process.h"
 #include "server/profile/window.h"
+#include "server/suffixes.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
@@ -24,10 +26,13 @@ static const struct mode_ops *const modes[] = {
     [CFG_MODE_PREFORK] = &mode_prefork,
 };
 
-static void print_version(void)
-{
-    printf("domaind %s\n", DOMAIND_VERSION);
-}
+/* One run of the server. */
+struct instance {
+    struct cfg_args args;
+    struct config cfg;
+    struct app *app;
+    struct mode_server server;
+};
 
 /* Slots for those who count: every worker of the mode, and some to spare. */
 static unsigned workers_of(const struct config *cfg)
@@ -44,86 +49,168 @@ static unsigned workers_of(const struct config *cfg)
     return (unsigned)cfg->children + SPARE;
 }
 
-static int load_suffixes(const struct config *cfg)
+/* What the table cannot check: texts that other parts understand. */
+static int check_texts(const struct config *cfg, struct cfg_error *error)
 {
-    const char *path = *cfg->suffix_list != '\0' ? cfg->suffix_list : DOMAIN_SUFFIX_LIST_PATH;
-    struct domain_suffixes *suffixes;
-    struct domain_load_error why;
-    int rv = domain_suffixes_load(path, &suffixes, &why);
-    if (rv == 0)
-        domain_suffixes_install(suffixes);
-    else if (why.line > 0)
-        log_error("%s:%u: %s", path, why.line, why.what);
-    else
-        log_error("cannot load the suffix list %s: %s", path, why.what);
+    char why[LISTEN_ERROR_BYTES];
+    if (listen_list_check(cfg->listen, why) < 0)
+        return cfg_blame(cfg, CFG_listen, error, "%s", why);
+    if (*cfg->user != '\0' && process_check_user(cfg->user) < 0)
+        return cfg_blame(cfg, CFG_user, error, "there is no user '%s'", cfg->user);
+    return app_check(cfg, error);
+}
+
+static int load(struct config *cfg, const struct cfg_args *args, struct cfg_error *error)
+{
+    int rv = cfg_load(cfg, args, environ, error);
+    if (rv < 0)
+        return rv;
+    rv = check_texts(cfg, error);
+    if (rv < 0)
+        cfg_fini(cfg);
     return rv;
 }
 
-static int serve(const struct config *cfg)
+/* ---- while it runs ---- */
+
+static void on_fixed(const char *name)
 {
-    struct mode_server server = {.ops = modes[cfg->mode], .cfg = cfg};
-    char error[LISTEN_ERROR_BYTES];
-    int rv = load_suffixes(cfg);
-    if (rv < 0)
-        return EXIT_FAILURE;
-    rv = listen_set_open(&server.listeners, cfg->listen, (int)cfg->backlog, error);
-    if (rv < 0) {
-        log_error("%s", error);
-        goto out;
+    log_warn("reload: %s is taken at the next start only", name);
+}
+
+static void reload(void *arg)
+{
+    struct instance *in = arg;
+    struct config next;
+    struct cfg_error error;
+    if (load(&next, &in->args, &error) < 0) {
+        log_error("reload: %s; the configuration stays as it was", error.text);
+        return;
     }
+    cfg_adopt(&in->cfg, &next, on_fixed);
+    cfg_fini(&next);
+    app_set_limits(in->app, &in->cfg);
+    (void)suffixes_reload(&in->cfg); /* said why; the old list stays */
+    log_info("reloaded");
+}
+
+static void reload_child(void *arg)
+{
+    struct instance *in = arg;
+    struct config next;
+    struct cfg_error error;
+    if (load(&next, &in->args, &error) < 0)
+        return; /* the master says so */
+    cfg_adopt(&in->cfg, &next, NULL);
+    cfg_fini(&next);
+    (void)suffixes_reload(&in->cfg);
+}
+
+static void reopen_logs(void *arg)
+{
+    (void)arg;
+}
+
+/* ---- a run ---- */
+
+static int open_listeners(struct instance *in)
+{
+    char error[LISTEN_ERROR_BYTES];
+    int rv = listen_set_inherit(&in->server.listeners, error);
+    if (rv == 0)
+        rv = listen_set_open(&in->server.listeners, in->cfg.listen, (int)in->cfg.backlog, error);
+    if (rv < 0)
+        log_error("%s", error);
+    return rv;
+}
+
+static int prepare(struct instance *in)
+{
+    const struct config *cfg = &in->cfg;
+    int rv = suffixes_reload(cfg);
+    if (rv < 0)
+        return rv;
+    rv = open_listeners(in);
+    if (rv < 0)
+        return rv;
+    if (*cfg->pid_file != '\0' && (rv = process_write_pid(cfg->pid_file)) < 0)
+        return rv;
+    if (*cfg->user != '\0' && (rv = process_become_user(cfg->user)) < 0)
+        return rv;
     rv = metrics_init(workers_of(cfg));
     if (rv == 0 && cfg->profile)
         rv = prof_segment_create(workers_of(cfg));
     if (rv == 0 && cfg->profile)
         rv = profile_store_create();
-    if (rv < 0) {
+    if (rv == 0 && (in->app = app_new(cfg)) == NULL)
+        rv = -ENOMEM;
+    if (rv < 0)
         log_error("cannot start: %s", err_text(rv));
-        goto out;
+    return rv;
+}
+
+static int serve(struct instance *in)
+{
+    in->server = (struct mode_server){
+        .ops = modes[in->cfg.mode],
+        .cfg = &in->cfg,
+        .hooks = {in, reload, reload_child, reopen_logs},
+        .on_tick = profile_tick,
+    };
+    int rv = prepare(in);
+    if (rv == 0) {
+        in->server.app = &in->app->http;
+        rv = mode_run(&in->server);
     }
-    struct cfg_error why = {""};
-    struct app *app = app_new(cfg, &why);
-    if (app == NULL) {
-        log_error("%s", why.text);
-        rv = -EINVAL;
-        goto out;
-    }
-    server.app = &app->http;
-    server.on_tick = profile_tick;
-    rv = mode_run(&server);
-    app_free(app);
-out:
-    listen_set_fini(&server.listeners);
+    listen_set_fini(&in->server.listeners);
+    if (*in->cfg.pid_file != '\0')
+        unlink(in->cfg.pid_file);
+    app_free(in->app);
     return rv < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int act(struct instance *in)
+{
+    switch (in->args.action) {
+    case CFG_RUN:
+        return serve(in);
+    case CFG_CHECK:
+        if (suffixes_reload(&in->cfg) < 0)
+            return EXIT_CONFIG;
+        puts("domaind: the configuration is right");
+        return EXIT_SUCCESS;
+    case CFG_PRINT_CONFIG:
+        cfg_print(&in->cfg, stdout);
+        return EXIT_SUCCESS;
+    case CFG_HELP:
+        cfg_print_help(stdout);
+        return EXIT_SUCCESS;
+    case CFG_SHOW_VERSION:
+    case CFG_ACTION_COUNT:
+        break;
+    }
+    printf("domaind %s\nbuilt with %s\n", DOMAIND_VERSION, DOMAIND_LIBRARIES);
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    struct cfg_args args;
-    struct cfg_error error;
-    struct config cfg;
-    int status = EXIT_USAGE;
+    static struct instance in;
+    struct cfg_error error = {.source = CFG_FROM_FLAG};
     log_init("domaind", LOG_INFO);
-    if (cfg_init(&cfg) < 0) {
-        log_error("out of memory");
-        return EXIT_FAILURE;
-    }
-    int rv = cfg_args_parse(&args, argc, argv, &error);
+    int rv = cfg_args_parse(&in.args, argc, argv, &error);
+    /* who asks for help gets it, however the rest is configured */
+    bool needs_config = in.args.action != CFG_HELP && in.args.action != CFG_SHOW_VERSION;
+    if (rv == 0 && needs_config)
+        rv = load(&in.cfg, &in.args, &error);
+    int status = EXIT_FAILURE;
     if (rv == 0)
-        rv = cfg_args_apply(&args, &cfg, &error);
-    if (rv == 0)
-        rv = cfg_validate(&cfg, &error);
-    if (rv < 0) {
-        log_error("%s", error.text);
-    } else if (args.action == CFG_HELP) {
-        cfg_print_help(stdout);
-        status = EXIT_SUCCESS;
-    } else if (args.action == CFG_SHOW_VERSION) {
-        print_version();
-        status = EXIT_SUCCESS;
-    } else {
-        status = serve(&cfg);
-    }
-    cfg_args_fini(&args);
-    cfg_fini(&cfg);
+        status = act(&in);
+    else if (rv == -EINVAL)
+        status = error.source == CFG_FROM_FLAG ? EXIT_USAGE : EXIT_CONFIG;
+    if (rv < 0)
+        log_error("%s", rv == -EINVAL ? error.text : err_text(rv));
+    cfg_args_fini(&in.args);
+    cfg_fini(&in.cfg);
     return status;
 }

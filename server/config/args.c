@@ -7,15 +7,19 @@
 
 #include "server/config/internal.h"
 
-/* Options that are not parameters, numbered after them. */
-enum { OPTION_HELP = CFG_COUNT, OPTION_VERSION, OPTION_COUNT };
+/* Options that are not parameters are numbered after them, as actions. */
+enum { OPTION_COUNT = CFG_COUNT + CFG_ACTION_COUNT - 1 };
 
 /* getopt's own return values are characters: ours stay clear of them. */
 #define OPTION_BASE 1000
 
-static const char *const action_names[] = {
-    [OPTION_HELP - CFG_COUNT] = "help",
-    [OPTION_VERSION - CFG_COUNT] = "version",
+static const struct {
+    const char *name;
+    const char *help;
+} actions[] = {
+#define CFG_ACTION(NAME, name, help) {name, help},
+#include "server/config/action.def"
+#undef CFG_ACTION
 };
 
 static void fill_options(struct option options[OPTION_COUNT + 1])
@@ -28,7 +32,7 @@ static void fill_options(struct option options[OPTION_COUNT + 1])
             .val = OPTION_BASE + i,
         };
     for (int i = CFG_COUNT; i < OPTION_COUNT; i++)
-        options[i] = (struct option){.name = action_names[i - CFG_COUNT], .val = OPTION_BASE + i};
+        options[i] = (struct option){.name = actions[i - CFG_COUNT].name, .val = OPTION_BASE + i};
     options[OPTION_COUNT] = (struct option){0};
 }
 
@@ -49,10 +53,8 @@ static int fail_unknown(struct cfg_error *error, const char *word, int letter)
 
 static void take(struct cfg_args *args, int option, const char *text)
 {
-    if (option == OPTION_HELP)
-        args->action = CFG_HELP;
-    else if (option == OPTION_VERSION)
-        args->action = CFG_SHOW_VERSION;
+    if (option >= CFG_COUNT)
+        args->action = (enum cfg_action)(option - CFG_COUNT + 1);
     else
         args->assignments[args->count++] = (struct cfg_assignment){
             .id = (enum cfg_id)option,
@@ -65,6 +67,7 @@ int cfg_args_parse(struct cfg_args *args, int argc, char **argv, struct cfg_erro
     struct option options[OPTION_COUNT + 1];
     fill_options(options);
     *args = (struct cfg_args){.action = CFG_RUN};
+    error->source = CFG_FROM_FLAG;
     args->assignments = calloc((size_t)argc + 1, sizeof *args->assignments);
     if (args->assignments == NULL)
         return -ENOMEM;
@@ -80,7 +83,7 @@ int cfg_args_parse(struct cfg_args *args, int argc, char **argv, struct cfg_erro
         if (got == '?')
             return fail_unknown(error, argv[at], optopt);
         if (got == 'h' || got == 'V')
-            got = OPTION_BASE + (got == 'h' ? OPTION_HELP : OPTION_VERSION);
+            got = OPTION_BASE + CFG_COUNT - 1 + (got == 'h' ? CFG_HELP : CFG_SHOW_VERSION);
         take(args, got - OPTION_BASE, optarg);
     }
     if (optind < argc)
@@ -97,6 +100,7 @@ void cfg_args_fini(struct cfg_args *args)
 
 int cfg_args_apply(const struct cfg_args *args, struct config *cfg, struct cfg_error *error)
 {
+    error->source = CFG_FROM_FLAG;
     for (size_t i = 0; i < args->count; i++) {
         const struct cfg_assignment *a = &args->assignments[i];
         struct cfg_error why;
@@ -157,8 +161,27 @@ void cfg_print_help(FILE *out)
         }
         print_param(out, &cfg_params[id]);
     }
-    fputs("\nOther:\n"
-          "  -h, --help                  this text\n"
-          "  -V, --version               the version, and those of the libraries\n",
-          out);
+    fputs("\nInstead of serving:\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        fprintf(out, "  --%-*s", HELP_COLUMN - 4, actions[i].name);
+        print_wrapped(out, actions[i].help, HELP_COLUMN);
+        fputc('\n', out);
+    }
+}
+
+void cfg_print(const struct config *cfg, FILE *out)
+{
+    const char *section = "";
+    for (int id = 0; id < CFG_COUNT; id++) {
+        char value[4200], where[CFG_ORIGIN_BYTES], line[4300];
+        if (strcmp(section, cfg_params[id].section) != 0) {
+            fprintf(out, "%s[%s]\n", *section != '\0' ? "\n" : "", cfg_params[id].section);
+            section = cfg_params[id].section;
+        }
+        cfg_format(cfg, (enum cfg_id)id, value, sizeof value);
+        snprintf(line, sizeof line, "%s = %s", cfg_params[id].name, value);
+        /* its own file cannot name itself */
+        fprintf(out, "%s%-48s ; %s\n", id == CFG_config ? "# " : "", line,
+                cfg_where(cfg, (enum cfg_id)id, where));
+    }
 }

@@ -59,8 +59,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
     return least < c ? least : c;
 }
 
-/* Insertions, deletions, changes and swaps of neighbours that lead from a to b. */
-static unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
+unsigned cfg_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     unsigned row[3][NAME_MAX_BYTES + 1];
     if (a_len > NAME_MAX_BYTES || b_len > NAME_MAX_BYTES)
@@ -88,7 +87,7 @@ const char *cfg_nearest(const char *name, size_t len)
         (unsigned)len / 3 + 2; /* farther than this is not a slip of the hand */
     for (int id = 0; id < CFG_COUNT; id++) {
         const char *candidate = cfg_params[id].name;
-        unsigned distance = edit_distance(name, len, candidate, strlen(candidate));
+        unsigned distance = cfg_distance(name, len, candidate, strlen(candidate));
         if (distance < best_distance) {
             best = candidate;
             best_distance = distance;
@@ -317,12 +316,51 @@ void cfg_fini(struct config *cfg)
     }
 }
 
+static size_t field_bytes(enum cfg_id id)
+{
+    switch (cfg_params[id].type) {
+    case CFG_ENUM:
+        return sizeof(int);
+    case CFG_BOOL:
+        return sizeof(bool);
+    case CFG_TEXT:
+    case CFG_LIST:
+        return sizeof(char *);
+    case CFG_INT:
+    case CFG_BYTES:
+    case CFG_TIME:
+        break;
+    }
+    return sizeof(int64_t);
+}
+
+void cfg_adopt(struct config *cfg, struct config *next, void (*on_fixed)(const char *name))
+{
+    for (int i = 0; i < CFG_COUNT; i++) {
+        enum cfg_id id = (enum cfg_id)i;
+        if (!cfg_params[id].is_live) {
+            if (on_fixed != NULL && !cfg_is_equal(cfg, next, id))
+                on_fixed(cfg_params[id].name);
+            continue;
+        }
+        char was[sizeof(int64_t)];
+        void *mine = field_of(cfg, id), *theirs = field_of(next, id);
+        memcpy(was, mine, field_bytes(id));
+        memcpy(mine, theirs, field_bytes(id));
+        memcpy(theirs, was, field_bytes(id));
+        cfg->origin[id] = next->origin[id];
+    }
+}
+
 int cfg_validate(const struct config *cfg, struct cfg_error *error)
 {
     if (cfg->min_spare > cfg->max_spare)
-        return cfg_fail(error,
-                        "min-spare (%" PRId64 ") is above max-spare (%" PRId64
-                        "): processes would be started and ended in turn",
-                        cfg->min_spare, cfg->max_spare);
+        return cfg_blame(cfg, CFG_min_spare, error,
+                         "%" PRId64 " is above max-spare (%" PRId64
+                         "): processes would be started and ended in turn",
+                         cfg->min_spare, cfg->max_spare);
+    if (cfg->min_spare > cfg->children)
+        return cfg_blame(cfg, CFG_min_spare, error, "%" PRId64 " is above children (%" PRId64 ")",
+                         cfg->min_spare, cfg->children);
     return 0;
 }

@@ -43,6 +43,8 @@ struct cfg_origin {
     int line; /* in the file, when source is CFG_FROM_FILE */
 };
 
+#define CFG_ORIGIN_BYTES 256
+
 struct config {
 #define CFG_C_ENUM  int
 #define CFG_C_TEXT  char *
@@ -59,9 +61,10 @@ struct config {
     struct cfg_origin origin[CFG_COUNT];
 };
 
-#define CFG_ERROR_BYTES 512
+#define CFG_ERROR_BYTES 768
 struct cfg_error {
     char text[CFG_ERROR_BYTES];
+    enum cfg_source source; /* whose fault: a flag is a usage error, the rest bad configuration */
 };
 
 /* One row of the table. */
@@ -100,12 +103,34 @@ void cfg_format(const struct config *cfg, enum cfg_id id, char *ret_text, size_t
 /* Two values of a parameter are the same. */
 bool cfg_is_equal(const struct config *a, const struct config *b, enum cfg_id id);
 
+/* Where the value of a parameter came from: "--workers", "DOMAIND_WORKERS",
+ * "domaind.conf:12", "default".  Returns ret_text. */
+const char *cfg_where(const struct config *cfg, enum cfg_id id, char ret_text[CFG_ORIGIN_BYTES]);
+/* Blame a parameter's value for what the message says, with its place before it; -EINVAL. */
+int cfg_blame(const struct config *cfg, enum cfg_id id, struct cfg_error *error, const char *format,
+              ...) PRINTF_LIKE(4, 5);
+
 /* Rules between parameters. */
 MUST_USE int cfg_validate(const struct config *cfg, struct cfg_error *error);
 
+/* ---- the other sources ---- */
+
+/* DOMAIND_* variables; one that is no parameter is refused. */
+MUST_USE int cfg_load_environment(struct config *cfg, char *const *environment,
+                                  struct cfg_error *error);
+/* An INI file: [section] lines as in the table (optional), name = value lines,
+ * comments from # or ; at the start of a line, or from " ;". */
+MUST_USE int cfg_load_file(struct config *cfg, const char *path, struct cfg_error *error);
+
 /* ---- the command line ---- */
 
-enum cfg_action { CFG_RUN, CFG_HELP, CFG_SHOW_VERSION };
+enum cfg_action {
+    CFG_RUN,
+#define CFG_ACTION(NAME, name, help) CFG_##NAME,
+#include "server/config/action.def"
+#undef CFG_ACTION
+    CFG_ACTION_COUNT
+};
 
 struct cfg_assignment {
     enum cfg_id id;
@@ -124,5 +149,18 @@ void cfg_args_fini(struct cfg_args *args);
 MUST_USE int cfg_args_apply(const struct cfg_args *args, struct config *cfg,
                             struct cfg_error *error);
 
+/* Everything in its order into an empty cfg: defaults, the file that a flag or
+ * the environment names, the environment, the flags; then cfg_validate.  On
+ * failure cfg is empty. */
+MUST_USE int cfg_load(struct config *cfg, const struct cfg_args *args, char *const *environment,
+                      struct cfg_error *error);
+
+/* Take from `next` what may change while running; on_fixed is told each other
+ * parameter that differs (NULL: nobody).  What is taken and what was there change places. */
+void cfg_adopt(struct config *cfg, struct config *next, void (*on_fixed)(const char *name));
+
+/* Every parameter with its value and where that came from: a file that
+ * cfg_load_file takes. */
+void cfg_print(const struct config *cfg, FILE *out);
 /* The --help text, from the table. */
 void cfg_print_help(FILE *out);

@@ -32,6 +32,9 @@
 #include "server/mode/cpus.h"
 #include "server/mode/mode.h"
 
+#define BEAT_PERIOD_NS NS_PER_S
+#define HANG_NS        (10 * NS_PER_S)
+
 struct worker;
 
 struct accepting {
@@ -54,6 +57,7 @@ struct worker {
     size_t conn_count;
     unsigned next; /* whom the next connection of an unclonable listener goes to */
     bool is_cut;
+    atomic_llong beat_sent_ns; /* 0: answered */
     pthread_mutex_t loop_lock; /* the loop lives only as long as its thread runs it */
     struct co_loop *loop;      /* NULL before and after */
 };
@@ -67,6 +71,7 @@ struct coroutine_mode {
     atomic_uint running;  /* workers whose thread has not ended */
     atomic_uint arriving; /* accepting tasks, and connections on their way to another worker */
     atomic_bool is_ending;
+    int64_t next_beat_ns;
 };
 
 struct conn {
@@ -458,9 +463,46 @@ static void cut(struct mode_server *server)
     tell_all(server, on_cut);
 }
 
+/* A loop that turns answers a beat at once; how late it did is its lag. */
+static void on_beat(void *arg)
+{
+    struct worker *w = arg;
+    int64_t sent_ns = atomic_exchange(&w->beat_sent_ns, 0);
+    metrics_observe(METRICS_LOOP_LAG, clock_now_ns() - sent_ns);
+}
+
 static void tick(struct mode_server *server)
 {
-    (void)server; /* loops look after themselves */
+    struct coroutine_mode *m = server->state;
+    int64_t now_ns = clock_now_ns();
+    if (now_ns < m->next_beat_ns)
+        return;
+    m->next_beat_ns = now_ns + BEAT_PERIOD_NS;
+    for (unsigned i = 0; i < m->count; i++) {
+        struct worker *w = &m->workers[i];
+        if (atomic_load(&w->beat_sent_ns) != 0)
+            continue;
+        atomic_store(&w->beat_sent_ns, now_ns);
+        if (post(w, on_beat, w) < 0)
+            atomic_store(&w->beat_sent_ns, 0);
+    }
+}
+
+static void relay(struct mode_server *server, int signo)
+{
+    (void)server, (void)signo; /* one process: done already */
+}
+
+static bool is_healthy(struct mode_server *server)
+{
+    const struct coroutine_mode *m = server->state;
+    int64_t now_ns = clock_now_ns();
+    for (unsigned i = 0; i < m->count; i++) {
+        int64_t sent_ns = atomic_load(&m->workers[i].beat_sent_ns);
+        if (sent_ns != 0 && now_ns - sent_ns > HANG_NS)
+            return false;
+    }
+    return true;
 }
 
 static bool is_finished(struct mode_server *server)
@@ -495,6 +537,8 @@ const struct mode_ops mode_coroutine = {
     .start = start,
     .drain = drain,
     .tick = tick,
+    .relay = relay,
+    .is_healthy = is_healthy,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

@@ -5,14 +5,17 @@
  * Signals are blocked in every thread and read from a descriptor here, so no
  * handler interrupts anything. */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "coro/base/err.h"
 #include "coro/base/log.h"
+#include "server/metrics/metrics.h"
 #include "server/mode/mode.h"
 
 /* For workers to notice that they were cut; one that computes on cannot be waited for. */
@@ -25,6 +28,8 @@ struct life {
     enum life_state state;
     int64_t state_ends_ns; /* when the next state is due; CLOCK_NEVER in RUN */
     int signal_fd;
+    int64_t watchdog_ns; /* systemd wants to hear from us in this time; 0: it does not */
+    int64_t next_feed_ns;
     bool is_stuck; /* workers outlived CUT */
 };
 
@@ -67,6 +72,7 @@ static void enter_delay(struct life *life)
     life->state_ends_ns = clock_add_ns(clock_now_ns(), life->server->cfg->drain_delay_ns);
     atomic_store(&life->server->app->is_leaving, true);
     log_info("draining");
+    sd_notify(0, "STOPPING=1");
 }
 
 static void stop(struct life *life)
@@ -79,11 +85,28 @@ static void stop(struct life *life)
     }
 }
 
+static void reload(struct life *life)
+{
+    struct mode_server *server = life->server;
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_now_ns() / NS_PER_US);
+    server->hooks.reload(server->hooks.arg);
+    server->ops->relay(server, SIGHUP);
+    metrics_add(METRICS_RELOADS, 1);
+    sd_notify(0, "READY=1");
+}
+
 static void take_signals(struct life *life)
 {
     struct signalfd_siginfo info;
     while (read(life->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         switch (info.ssi_signo) {
+        case SIGHUP:
+            reload(life);
+            break;
+        case SIGUSR1:
+            life->server->hooks.reopen_logs(life->server->hooks.arg);
+            life->server->ops->relay(life->server, SIGUSR1);
+            break;
         case SIGTERM:
         case SIGINT:
         case SIGQUIT:
@@ -108,6 +131,18 @@ static void take_time(struct life *life)
         log_error("workers do not end: leaving without them");
         life->is_stuck = true;
     }
+}
+
+/* Tell systemd that all is well, at twice the rate it wants to hear it; silence
+ * when a worker hangs makes it restart us. */
+static void feed_watchdog(struct life *life)
+{
+    int64_t now_ns = clock_now_ns();
+    if (life->watchdog_ns == 0 || now_ns < life->next_feed_ns)
+        return;
+    if (life->server->ops->is_healthy(life->server))
+        sd_notify(0, "WATCHDOG=1");
+    life->next_feed_ns = now_ns + life->watchdog_ns / 2;
 }
 
 static int wait_ms(const struct life *life)
@@ -136,6 +171,7 @@ static void live(struct life *life)
         if (server->on_tick != NULL)
             server->on_tick();
         take_time(life);
+        feed_watchdog(life);
         if (has_failed(life) && life->state != LIFE_CUT)
             enter_cut(life);
     }
@@ -159,6 +195,7 @@ static void announce(const struct mode_server *server)
 {
     for (size_t i = 0; i < server->listeners.count; i++)
         log_info("listening on %s", server->listeners.items[i].text);
+    sd_notifyf(0, "READY=1\nMAINPID=%d\nSTATUS=mode %s", (int)getpid(), server->ops->name);
     log_info("ready (mode %s, pid %d)", server->ops->name, (int)getpid());
 }
 
@@ -179,6 +216,9 @@ int mode_run(struct mode_server *server)
         log_error("cannot start: %s", err_text(rv));
         goto out;
     }
+    uint64_t watchdog_us = 0;
+    if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+        life.watchdog_ns = (int64_t)watchdog_us * NS_PER_US;
     announce(server);
     live(&life);
     if (has_failed(&life) || life.is_stuck)

@@ -2,6 +2,7 @@
 #include "server/mode/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -12,9 +13,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "coro/base/err.h"
+
+#define LISTEN_WORD_BYTES 256
 
 static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...) PRINTF_LIKE(3, 4);
 static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...)
@@ -182,19 +186,29 @@ static int open_found(struct listen_set *set, const struct sockaddr *addr, sockl
     return rv;
 }
 
+/* A checked "HOST:PORT". */
+static int parse_tcp(const char *word, char copy[LISTEN_WORD_BYTES], char **ret_host,
+                     char **ret_port, char error[LISTEN_ERROR_BYTES])
+{
+    char *end = NULL;
+    snprintf(copy, LISTEN_WORD_BYTES, "%s", word);
+    int rv = split(copy, ret_host, ret_port);
+    unsigned long number = rv == 0 ? strtoul(*ret_port, &end, 10) : 0;
+    if (rv < 0 || **ret_port < '0' || **ret_port > '9' || *end != '\0' || number > 65535)
+        return fail(-EINVAL, error,
+                    "'%s' is no address: expected ADDR:PORT, [V6]:PORT, :PORT or "
+                    "unix:PATH",
+                    word);
+    return 0;
+}
+
 static int open_tcp(struct listen_set *set, const char *word, int backlog,
                     char error[LISTEN_ERROR_BYTES])
 {
-    char copy[LISTEN_TEXT_BYTES * 2], *host, *port, *end = NULL;
-    unsigned long number = 0;
-    snprintf(copy, sizeof copy, "%s", word);
-    int rv = split(copy, &host, &port);
-    if (rv == 0)
-        number = strtoul(port, &end, 10);
-    if (rv < 0 || *port < '0' || *port > '9' || *end != '\0' || number > 65535)
-        return fail(-EINVAL, error,
-                    "cannot listen on '%s': expected ADDR:PORT, [V6]:PORT, :PORT or unix:PATH",
-                    word);
+    char copy[LISTEN_WORD_BYTES], *host, *port;
+    int rv = parse_tcp(word, copy, &host, &port, error);
+    if (rv < 0)
+        return rv;
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     bool is_any = *host == '\0';
@@ -207,26 +221,79 @@ static int open_tcp(struct listen_set *set, const char *word, int backlog,
     if (!is_any || (rv != -EAFNOSUPPORT && rv != -EADDRNOTAVAIL))
         return rv;
     /* a machine without IPv6 */
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
     return open_found(set, (const struct sockaddr *)&v4, sizeof v4, backlog, word, error);
+}
+
+/* The next word of a list; 0 at its end, 1, or -errno. */
+static int next_word(const char **at, char ret_word[LISTEN_WORD_BYTES],
+                     char error[LISTEN_ERROR_BYTES])
+{
+    if (**at == '\0')
+        return 0;
+    size_t len = strcspn(*at, ",");
+    if (len >= LISTEN_WORD_BYTES)
+        return fail(-EINVAL, error, "'%.60s...' is no address: it is too long", *at);
+    memcpy(ret_word, *at, len);
+    ret_word[len] = '\0';
+    *at += len + ((*at)[len] == ',');
+    return 1;
+}
+
+static bool is_unix_word(const char *word)
+{
+    return strncmp(word, "unix:", 5) == 0;
+}
+
+int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES])
+{
+    char word[LISTEN_WORD_BYTES], copy[LISTEN_WORD_BYTES], *host, *port;
+    int rv;
+    while ((rv = next_word(&list, word, error)) > 0)
+        if (!is_unix_word(word) && (rv = parse_tcp(word, copy, &host, &port, error)) < 0)
+            return rv;
+    return rv;
 }
 
 int listen_set_open(struct listen_set *set, const char *list, int backlog,
                     char error[LISTEN_ERROR_BYTES])
 {
-    int rv = 0;
-    for (const char *at = list; *at != '\0' && rv == 0;) {
-        char word[LISTEN_TEXT_BYTES * 2];
-        size_t len = strcspn(at, ",");
-        if (len >= sizeof word)
-            return fail(-EINVAL, error, "cannot listen on '%.60s...': too long", at);
-        memcpy(word, at, len);
-        word[len] = '\0';
-        at += len + (at[len] == ',');
-        rv = strncmp(word, "unix:", 5) == 0 ? open_unix(set, word + 5, backlog, error)
-                                            : open_tcp(set, word, backlog, error);
+    char word[LISTEN_WORD_BYTES];
+    int rv;
+    while ((rv = next_word(&list, word, error)) > 0) {
+        rv = is_unix_word(word) ? open_unix(set, word + 5, backlog, error)
+                                : open_tcp(set, word, backlog, error);
+        if (rv < 0)
+            return rv;
     }
     return rv;
+}
+
+int listen_set_inherit(struct listen_set *set, char error[LISTEN_ERROR_BYTES])
+{
+    int count = sd_listen_fds(1);
+    if (count < 0)
+        return fail(count, error, "cannot take over sockets: %s", err_text(count));
+    for (int i = 0; i < count; i++) {
+        struct listener *l = new_item(set);
+        if (l == NULL)
+            return fail(-E2BIG, error, "more than %d sockets were handed over", LISTEN_MAX);
+        l->fd = SD_LISTEN_FDS_START + i;
+        l->is_inherited = true;
+        if (sd_is_socket(l->fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+            return fail(-EINVAL, error, "descriptor %d, handed over, is no listening socket",
+                        l->fd);
+        l->len = sizeof l->addr;
+        if (getsockname(l->fd, (struct sockaddr *)&l->addr, &l->len) < 0)
+            return fail(-errno, error, "descriptor %d: %s", l->fd, err_text(errno));
+        l->is_unix = l->addr.ss_family == AF_UNIX;
+        (void)fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK);
+        set_flag(l->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        describe(l);
+        set->count++;
+    }
+    return count;
 }
 
 void listen_set_fini(struct listen_set *set)

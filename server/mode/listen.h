@@ -37,6 +37,12 @@ MUST_USE int listen_set_open(struct listen_set *set, const char *list, int backl
                              char error[LISTEN_ERROR_BYTES]);
 void listen_set_fini(struct listen_set *set);
 
+/* Could the list be opened, as far as its words go? */
+MUST_USE int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES]);
+/* Take over descriptors 3.. that systemd handed to us (LISTEN_FDS).  Their
+ * number; 0: none. */
+MUST_USE int listen_set_inherit(struct listen_set *set, char error[LISTEN_ERROR_BYTES]);
+
 /* One more socket on the same address, with its own queue (SO_REUSEPORT); the
  * caller's.  -EOPNOTSUPP for one that cannot be shared this way. */
 MUST_USE int listen_clone(const struct listener *listener, int backlog);

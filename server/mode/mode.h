@@ -38,6 +38,11 @@ struct mode_ops {
     void (*drain)(struct mode_server *server);
     /* Every MODE_TICK_NS, and at once after SIGCHLD: upkeep, in whatever state. */
     void (*tick)(struct mode_server *server);
+    /* The configuration was loaded again, or the logs are to be opened again: tell the
+     * workers that do not share this process's memory. */
+    void (*relay)(struct mode_server *server, int signo);
+    /* No worker hangs, as far as can be told. */
+    bool (*is_healthy)(struct mode_server *server);
     /* Every worker has ended. */
     bool (*is_finished)(struct mode_server *server);
     /* Cancel what is left; is_finished follows soon. */
@@ -55,11 +60,23 @@ extern const struct mode_ops mode_prefork;
  * closed; one that still gets requests is told with an answer. */
 #define MODE_DRAIN_IDLE_NS NS_PER_S
 
+/* What the composition root does when a signal asks for it; on the main thread. */
+struct mode_hooks {
+    void *arg;
+    /* HUP: take a new configuration, or keep the old one when it is bad. */
+    void (*reload)(void *arg);
+    /* The same, in a prefork child, for what is not in shared memory; its thread. */
+    void (*reload_child)(void *arg);
+    /* USR1: close and open the logs again. */
+    void (*reopen_logs)(void *arg);
+};
+
 struct mode_server {
     const struct mode_ops *ops;
     struct http_app *app;     /* in memory that children share: draining is seen by all */
     const struct config *cfg; /* may change at a reload: read on the main thread */
     struct listen_set listeners;
+    struct mode_hooks hooks;
     void *state; /* the mode's own */
     int wake_fd; /* eventfd: a worker has news for the main thread */
     bool has_failed;

@@ -69,6 +69,8 @@ static struct child {
     struct blocking connection;
     int stop_fd; /* eventfd in its epoll set: TERM makes it readable */
     atomic_bool is_leaving;
+    atomic_bool wants_reload;
+    atomic_bool wants_logs;
     atomic_bool is_cut; /* never set: a child that is cut is killed */
 } child;
 
@@ -81,6 +83,18 @@ static void on_term(int signo)
     ssize_t n = write(child.stop_fd, &one, sizeof one);
     (void)n;
     errno = saved;
+}
+
+static void on_hup(int signo)
+{
+    (void)signo;
+    atomic_store(&child.wants_reload, true);
+}
+
+static void on_usr1(int signo)
+{
+    (void)signo;
+    atomic_store(&child.wants_logs, true);
 }
 
 static void on_yield(int signo)
@@ -98,10 +112,21 @@ static void set_state(enum score_state state)
     atomic_store(&child.score->state, state);
 }
 
+/* Between two requests: what a handler may not do itself. */
+static void obey_signals(void)
+{
+    const struct mode_hooks *hooks = &child.mode->server->hooks;
+    if (atomic_exchange(&child.wants_reload, false))
+        hooks->reload_child(hooks->arg);
+    if (atomic_exchange(&child.wants_logs, false))
+        hooks->reopen_logs(hooks->arg);
+}
+
 static void on_idle(struct blocking *b, bool is_idle)
 {
     set_state(is_idle ? SCORE_KEEPALIVE : SCORE_SERVING);
     if (is_idle) {
+        obey_signals();
         atomic_fetch_add_explicit(&child.score->turns, 1, memory_order_relaxed);
         if (atomic_load_explicit(&child.mode->board->is_starving, memory_order_relaxed))
             blocking_give_up(b, 0, HTTP_CLOSE_YIELDED);
@@ -142,6 +167,7 @@ static int next_connection(int epoll_fd)
         PROF_WAIT_BEGIN("{epoll_wait}");
         epoll_wait(epoll_fd, &event, 1, -1);
         prof_wait_end();
+        obey_signals(); /* EINTR brought us here, or something that comes first */
     }
 }
 
@@ -195,7 +221,7 @@ static void take_signals(void)
     } signals[] = {
         {SIGTERM, on_term}, {SIGUSR2, on_yield}, {SIGINT, SIG_IGN}, /* Ctrl-C reaches the whole
                                                                        group: the master decides */
-        {SIGQUIT, SIG_IGN}, {SIGHUP, SIG_IGN},   {SIGUSR1, SIG_IGN}, {SIGCHLD, SIG_DFL},
+        {SIGQUIT, SIG_IGN}, {SIGHUP, on_hup},    {SIGUSR1, on_usr1}, {SIGCHLD, SIG_DFL},
     };
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
         struct sigaction action = {.sa_handler = signals[i].handler, .sa_flags = SA_RESTART};
@@ -443,6 +469,17 @@ static void cut(struct mode_server *server)
     signal_all(m, SIGKILL);
 }
 
+static void relay(struct mode_server *server, int signo)
+{
+    signal_all(server->state, signo);
+}
+
+static bool is_healthy(struct mode_server *server)
+{
+    (void)server; /* a child that hangs holds up its own connection alone */
+    return true;
+}
+
 static bool is_finished(struct mode_server *server)
 {
     const struct prefork_mode *m = server->state;
@@ -489,6 +526,8 @@ const struct mode_ops mode_prefork = {
     .start = start,
     .drain = drain,
     .tick = tick,
+    .relay = relay,
+    .is_healthy = is_healthy,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

@@ -321,6 +321,17 @@ static void cut(struct mode_server *server)
     pthread_mutex_unlock(&m->lock);
 }
 
+static void relay(struct mode_server *server, int signo)
+{
+    (void)server, (void)signo; /* one process: done already */
+}
+
+static bool is_healthy(struct mode_server *server)
+{
+    (void)server; /* a thread that hangs holds up its own connection alone */
+    return true;
+}
+
 static bool is_finished(struct mode_server *server)
 {
     struct thread_mode *m = server->state;
@@ -349,6 +360,8 @@ const struct mode_ops mode_thread = {
     .start = start,
     .drain = drain,
     .tick = tick,
+    .relay = relay,
+    .is_healthy = is_healthy,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

@@ -74,7 +74,7 @@ static const struct {
 
 START_TEST(flags_are_taken_or_explained)
 {
-    struct cfg_error error = {""};
+    struct cfg_error error = {.text = ""};
     int rv = parse(2, (const char *const[]){"domaind", flags[_i].flag, NULL}, &error);
     if (flags[_i].message == NULL) {
         ck_assert_int_eq(rv, 0);
@@ -120,11 +120,11 @@ END_TEST
 
 START_TEST(spare_bounds_may_not_cross)
 {
-    struct cfg_error error = {""};
+    struct cfg_error error = {.text = ""};
     const char *const argv[] = {"domaind", "--min-spare=9", "--max-spare=3", NULL};
     ck_assert_int_eq(parse(3, argv, &error), 0);
     ck_assert_int_eq(cfg_validate(&cfg, &error), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(error.text, "min-spare (9) is above max-spare (3)"));
+    ck_assert_ptr_nonnull(strstr(error.text, "--min-spare: 9 is above max-spare (3)"));
     cfg_fini(&cfg);
 }
 END_TEST

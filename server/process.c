@@ -1,0 +1,60 @@
+/* server/process.c - see process.h. */
+#include "server/process.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "coro/base/err.h"
+#include "coro/base/log.h"
+
+int process_check_user(const char *name)
+{
+    return getpwnam(name) != NULL ? 0 : -ENOENT;
+}
+
+int process_become_user(const char *name)
+{
+    const struct passwd *user = getpwnam(name);
+    if (user == NULL) {
+        log_error("there is no user '%s'", name);
+        return -ENOENT;
+    }
+    if (geteuid() == user->pw_uid)
+        return 0;
+    if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+        setuid(user->pw_uid) < 0) {
+        int err = -errno;
+        log_error("cannot become user '%s': %s", name, err_text(err));
+        return err;
+    }
+    if (user->pw_uid != 0 && setuid(0) == 0) {
+        log_error("root came back after becoming user '%s'", name);
+        return -EPERM;
+    }
+    return 0;
+}
+
+int process_write_pid(const char *path)
+{
+    char *draft = NULL;
+    int err = 0;
+    if (asprintf(&draft, "%s.%d", path, (int)getpid()) < 0)
+        return -ENOMEM;
+    FILE *file = fopen(draft, "we");
+    if (file == NULL || fprintf(file, "%d\n", (int)getpid()) < 0)
+        err = -errno;
+    if (file != NULL && fclose(file) != 0 && err == 0)
+        err = -errno;
+    if (err == 0 && rename(draft, path) < 0)
+        err = -errno;
+    if (err < 0) {
+        log_error("cannot write the pid file %s: %s", path, err_text(err));
+        unlink(draft);
+    }
+    free(draft);
+    return err;
+}

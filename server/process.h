@@ -1,0 +1,13 @@
+/* server/process.h - what domaind is to the system: a user, a pid file.
+ *
+ *   returns  0, or -errno, logged */
+#pragma once
+
+#include "coro/base/attr.h"
+
+/* Does this user exist?  0 or -ENOENT; says nothing. */
+MUST_USE int process_check_user(const char *name);
+/* Give up root for good: groups, group, user, and check that there is no way back. */
+MUST_USE int process_become_user(const char *name);
+/* Replaced as a whole, so that a reader never sees half of it. */
+MUST_USE int process_write_pid(const char *path);
