@@ -83,6 +83,11 @@ static int run_aside(int (*fn)(void *job), void *job, void (*drop)(void *job), i
     return 0;
 }
 
+static int give_way_here(void)
+{
+    return co_self() != NULL ? co_yield () : 0;
+}
+
 /* ---- building it ---- */
 
 static const char *const mode_names[] = {
@@ -163,6 +168,7 @@ struct app *app_new(const struct config *cfg)
     app->settings.aside = run_aside;
     app->settings.endpoints = profile_endpoints;
     app->settings.mode = mode_names[cfg->mode];
+    app->settings.give_way = give_way_here;
     app->admin.hosts = cfg->admin_hosts;
     app->http.routes = routes;
     app->http.route_count = ARRAY_LEN(routes);

@@ -1,112 +1,107 @@
 /* GET /domain: one URL in, its domain out.
  *
- * The url parameter is special, so that a URL can be pasted as it is: its value
- * runs to the end of the query, or to the first & that is followed by one of
- * this route's own parameters, whatever &s and =s stand between.  It is
- * percent-decoded once; + stays +. */
+ * The url parameter is special, so that a URL can be pasted as it is: see
+ * query.h.  Not a URL: 422 with the reason. */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "coro/prof/prof.h"
 #include "server/domain/domain.h"
+#include "server/domain/engine.h"
 #include "server/domain/format.h"
+#include "server/endpoint/batch.h"
 #include "server/endpoint/endpoint.h"
+#include "server/endpoint/query.h"
 
 /* A decoded URL up to this size needs no memory of its own. */
 #define URL_SMALL_BYTES 2048
 
-static const char hint[] = "a URL with characters that HTTP reserves (space, #, %, non-ASCII) "
-                           "must be percent-encoded";
-
-enum { PARAM_URL, PARAM_FORMAT, PARAM_SUFFIXES, PARAM_COUNT };
-
-static const struct http_str param_name[PARAM_COUNT] = {
-    [PARAM_URL] = {"url=", 4},
-    [PARAM_FORMAT] = {"format=", 7},
-    [PARAM_SUFFIXES] = {"suffixes=", 9},
-};
-
-/* What the query says; raw values, data NULL: absent. */
-struct query {
-    struct http_str value[PARAM_COUNT];
-    bool is_repeated;
-};
-
-/* Which parameter of ours stands at `at`, or -1. */
-static int param_at(const char *at, const char *end)
-{
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if ((size_t)(end - at) >= param_name[i].len &&
-            memcmp(at, param_name[i].data, param_name[i].len) == 0)
-            return i;
-    return -1;
-}
-
-/* Where a value ends: at its &, which for the URL is one before a parameter of ours. */
-static const char *value_end(int param, const char *at, const char *end)
-{
-    for (;;) {
-        const char *amp = memchr(at, '&', (size_t)(end - at));
-        if (amp == NULL)
-            return end;
-        if (param != PARAM_URL || param_at(amp + 1, end) >= 0)
-            return amp;
-        at = amp + 1;
-    }
-}
-
-static struct query read_query(struct http_str raw)
-{
-    struct query query = {.is_repeated = false};
-    const char *at = raw.data, *end = at + raw.len;
-    while (at < end) {
-        int param = param_at(at, end);
-        const char *value = param < 0 ? at : at + param_name[param].len;
-        const char *stop = value_end(param, value, end);
-        if (param >= 0) {
-            query.is_repeated = query.is_repeated || query.value[param].data != NULL;
-            query.value[param] = (struct http_str){value, (size_t)(stop - value)};
-        }
-        at = stop < end ? stop + 1 : end;
-    }
-    return query;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A percent sign without two hex digits stands for itself: people paste such
- * URLs, and the URL standard reads them so. */
-static size_t percent_decode(struct http_str raw, char *ret_text)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < raw.len; i++) {
-        char c = raw.data[i];
-        if (c == '%' && i + 2 < raw.len) {
-            int high = hex_value(raw.data[i + 1]), low = hex_value(raw.data[i + 2]);
-            if (high >= 0 && low >= 0) {
-                c = (char)(high * 16 + low);
-                i += 2;
-            }
-        }
-        ret_text[n++] = c;
-    }
-    return n;
-}
-
 static const char *const formats[] = {"application/json", "text/plain"};
 enum { FORMAT_JSON, FORMAT_TEXT };
 
-/* 0 or the status of the refusal, which is then in res. */
-static int choose_format(struct http_request *req, struct http_response *res,
-                         const struct query *query, int *ret_format)
+/* How the one who asks wants it answered. */
+struct wish {
+    int format;
+    bool is_icann_only;
+    enum domain_engine_kind engine;
+};
+
+/* ---- engines, for tests ---- */
+
+/* Each thread compiles a pattern once and keeps it until it ends. */
+struct engines {
+    struct domain_engine *of[DOMAIN_ENGINE_COUNT];
+};
+
+static pthread_key_t engines_key;
+static pthread_once_t engines_once = PTHREAD_ONCE_INIT;
+static bool engines_usable;
+
+static void engines_free(void *arg)
 {
-    struct http_str wish = query->value[PARAM_FORMAT];
-    if (wish.data == NULL) {
+    struct engines *e = arg;
+    for (size_t i = 0; i < DOMAIN_ENGINE_COUNT; i++)
+        domain_engine_free(e->of[i]);
+    free(e);
+}
+
+static void engines_make_key(void)
+{
+    engines_usable = pthread_key_create(&engines_key, engines_free) == 0;
+}
+
+/* This thread's engine, or NULL and why. */
+static struct domain_engine *engine_of_thread(enum domain_engine_kind kind,
+                                              char why[DOMAIN_ENGINE_WHY_BYTES])
+{
+    pthread_once(&engines_once, engines_make_key);
+    struct engines *e = engines_usable ? pthread_getspecific(engines_key) : NULL;
+    if (e == NULL) {
+        e = calloc(1, sizeof *e);
+        if (e == NULL || !engines_usable || pthread_setspecific(engines_key, e) != 0) {
+            free(e);
+            strcpy(why, "out of memory");
+            return NULL;
+        }
+    }
+    if (e->of[kind] == NULL && domain_engine_new(kind, &e->of[kind], why) < 0)
+        return NULL;
+    return e->of[kind];
+}
+
+/* What a regex engine makes of it: no host rules, no suffixes. */
+static void answer_sample(struct http_response *res, const char *url, size_t len,
+                          const struct wish *wish)
+{
+    char why[DOMAIN_ENGINE_WHY_BYTES];
+    struct domain_text domain;
+    struct domain_engine *engine = engine_of_thread(wish->engine, why);
+    if (engine == NULL) {
+        http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "%s", why);
+        return;
+    }
+    if (domain_engine_find(engine, NULL, url, len, &domain) != DOMAIN_OK)
+        return; /* the pattern refuses nothing */
+    struct buf *body = http_body(res);
+    bool is_text = wish->format == FORMAT_TEXT;
+    http_set_type(res, is_text ? HTTP_TYPE_TEXT : HTTP_TYPE_JSON);
+    int rv = is_text
+                 ? buf_append(body, domain.at, domain.len)
+                 : domain_format_sample(body, url, len, domain, domain_engine_word(wish->engine));
+    if (rv == 0)
+        rv = buf_append_char(body, '\n');
+    if (rv < 0)
+        http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
+}
+
+/* ---- what is wished ---- */
+
+/* These return 0, or the status of the refusal, which is then in res. */
+
+static int choose_format(struct http_request *req, struct http_response *res, struct http_str value,
+                         int *ret_format)
+{
+    if (value.data == NULL) {
         *ret_format = http_accepts(req, formats, ARRAY_LEN(formats));
         if (*ret_format >= 0)
             return 0;
@@ -114,37 +109,60 @@ static int choose_format(struct http_request *req, struct http_response *res,
                      "this route answers application/json and text/plain");
         return HTTP_406_NOT_ACCEPTABLE;
     }
-    if (http_str_is(wish, "json") || http_str_is(wish, "text")) {
-        *ret_format = http_str_is(wish, "json") ? FORMAT_JSON : FORMAT_TEXT;
+    if (http_str_is(value, "json") || http_str_is(value, "text")) {
+        *ret_format = http_str_is(value, "json") ? FORMAT_JSON : FORMAT_TEXT;
         return 0;
     }
-    http_problem(res, HTTP_400_BAD_REQUEST, "format is json or text, not '%.*s'", (int)wish.len,
-                 wish.data);
+    http_problem(res, HTTP_400_BAD_REQUEST, "format is json or text, not '%.*s'", (int)value.len,
+                 value.data);
     return HTTP_400_BAD_REQUEST;
 }
 
-static int check_query(struct http_response *res, const struct query *query)
+static int choose_engine(struct http_request *req, struct http_response *res, struct http_str value,
+                         enum domain_engine_kind *ret_engine)
 {
-    struct http_str suffixes = query->value[PARAM_SUFFIXES];
-    if (query->value[PARAM_URL].data == NULL)
-        http_problem(res, HTTP_400_BAD_REQUEST, "give the URL as /domain?url=URL; %s", hint);
-    else if (query->is_repeated)
-        http_problem(res, HTTP_400_BAD_REQUEST,
-                     "a parameter is given twice; a URL with parameters of the same name "
-                     "must be percent-encoded");
-    else if (suffixes.data != NULL && !http_str_is(suffixes, "icann") &&
-             !http_str_is(suffixes, "all"))
-        http_problem(res, HTTP_400_BAD_REQUEST, "suffixes is all or icann, not '%.*s'",
-                     (int)suffixes.len, suffixes.data);
-    else
+    const struct endpoint_settings *settings = req->app->user;
+    *ret_engine = DOMAIN_ENGINE_SCAN;
+    if (value.data == NULL)
         return 0;
-    return HTTP_400_BAD_REQUEST;
+    if (domain_engine_find_kind(value.data, value.len, ret_engine) < 0) {
+        http_problem(res, HTTP_400_BAD_REQUEST, "there is no engine '%.*s'", (int)value.len,
+                     value.data);
+        return HTTP_400_BAD_REQUEST;
+    }
+    if (*ret_engine == DOMAIN_ENGINE_SCAN || settings->test_endpoints)
+        return 0;
+    http_problem(res, HTTP_403_FORBIDDEN,
+                 "engines other than scan are for tests: domaind --test-endpoints");
+    return HTTP_403_FORBIDDEN;
 }
 
-/* The answer for the decoded URL. */
-static void answer(struct http_response *res, const char *url, size_t len, int format,
-                   bool is_icann_only)
+static int read_wish(struct http_request *req, struct http_response *res,
+                     const struct endpoint_query *query, struct wish *ret_wish)
 {
+    if (query->value[ENDPOINT_URL].data == NULL) {
+        http_problem(res, HTTP_400_BAD_REQUEST,
+                     "give the URL as /domain?url=URL; characters that HTTP reserves (space, #, "
+                     "non-ASCII) must be percent-encoded");
+        return HTTP_400_BAD_REQUEST;
+    }
+    int status = endpoint_query_check(res, query);
+    if (status == 0)
+        status = choose_format(req, res, query->value[ENDPOINT_FORMAT], &ret_wish->format);
+    if (status == 0)
+        status = choose_engine(req, res, query->value[ENDPOINT_ENGINE], &ret_wish->engine);
+    ret_wish->is_icann_only = endpoint_query_is_icann(query);
+    return status;
+}
+
+/* ---- the answer ---- */
+
+static void answer(struct http_response *res, const char *url, size_t len, const struct wish *wish)
+{
+    if (UNLIKELY(wish->engine != DOMAIN_ENGINE_SCAN)) {
+        answer_sample(res, url, len, wish);
+        return;
+    }
     struct domain_result r;
     enum domain_error error = domain_parse(domain_suffixes_current(), url, len, &r);
     if (error != DOMAIN_OK) {
@@ -153,12 +171,12 @@ static void answer(struct http_response *res, const char *url, size_t len, int f
     }
     struct buf *body = http_body(res);
     int rv;
-    if (format == FORMAT_TEXT) {
+    if (wish->format == FORMAT_TEXT) {
         http_set_type(res, HTTP_TYPE_TEXT);
         rv = buf_append(body, r.host, r.host_len);
     } else {
         http_set_type(res, HTTP_TYPE_JSON);
-        rv = domain_format_json(body, url, len, &r, is_icann_only ? &r.icann : &r.all);
+        rv = domain_format_json(body, url, len, &r, wish->is_icann_only ? &r.icann : &r.all);
     }
     if (rv == 0)
         rv = buf_append_char(body, '\n');
@@ -166,18 +184,10 @@ static void answer(struct http_response *res, const char *url, size_t len, int f
         http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
 }
 
-void endpoint_domain_get(struct http_request *req, struct http_response *res)
+static void answer_raw(struct http_response *res, struct http_str raw, const struct wish *wish)
 {
-    PROF_FN();
-    struct query query = read_query(req->query);
-    int format;
-    if (check_query(res, &query) != 0 || choose_format(req, res, &query, &format) != 0)
-        return;
-    bool is_icann_only = query.value[PARAM_SUFFIXES].data != NULL &&
-                         http_str_is(query.value[PARAM_SUFFIXES], "icann");
-    struct http_str raw = query.value[PARAM_URL];
     if (memchr(raw.data, '%', raw.len) == NULL) {
-        answer(res, raw.data, raw.len, format, is_icann_only);
+        answer(res, raw.data, raw.len, wish);
         return;
     }
     char small[URL_SMALL_BYTES];
@@ -186,8 +196,24 @@ void endpoint_domain_get(struct http_request *req, struct http_response *res)
         http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
         return;
     }
-    size_t len = percent_decode(raw, url);
-    answer(res, url, len, format, is_icann_only);
+    answer(res, url, endpoint_query_decode(raw, url), wish);
     if (url != small)
         free(url);
+}
+
+static void answer_get(struct http_request *req, struct http_response *res)
+{
+    struct endpoint_query query = endpoint_query_read(req->query);
+    struct wish wish;
+    if (read_wish(req, res, &query, &wish) == 0)
+        answer_raw(res, query.value[ENDPOINT_URL], &wish);
+}
+
+void endpoint_domain(struct http_request *req, struct http_response *res)
+{
+    PROF_FN();
+    if (req->verb == HTTP_VERB_POST)
+        batch_answer(req, res);
+    else
+        answer_get(req, res);
 }

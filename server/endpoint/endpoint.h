@@ -22,10 +22,14 @@ struct endpoint_settings {
     int (*aside)(int (*fn)(void *job), void *job, void (*drop)(void *job), int *ret_result);
     const struct profile_endpoint *endpoints; /* routes and their functions; a NULL path ends */
     const char *mode;                         /* "coroutine", ...: a label in reports */
+    /* Let other requests run, where a handler that never waits would keep them from
+     * it; 0 or -errno. */
+    int (*give_way)(void);
 };
 
-/* GET /domain?url=U: the domain of one URL, as JSON or text. */
-http_handler endpoint_domain_get;
+/* GET /domain?url=U: the domain of one URL, as JSON or text.  POST /domain: of
+ * many, streamed both ways. */
+http_handler endpoint_domain;
 
 /* GET /livez, /readyz: is the process alive; does it want new work. */
 http_handler endpoint_livez;

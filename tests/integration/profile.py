@@ -18,7 +18,7 @@ import unittest
 from domaind import BIN, MODES, Domaind
 
 URL = "/domain?url=https://www.example.co.uk/a"
-HANDLER = "endpoint_domain_get"
+HANDLER = "endpoint_domain"
 
 
 def ask(server, count, path=URL):
