@@ -81,7 +81,8 @@ int main(int argc, char **argv)
     if (profile_report_add(&r, s, 1, &all) < 0 || profile_report_finish(&r) < 0 ||
         render(&out, argv[1], &r, &v, s) != 0)
         return EXIT_FAILURE;
-    fwrite(out.data, 1, out.len, stdout);
+    if (out.len > 0) /* no row was left: nothing was ever allocated */
+        fwrite(out.data, 1, out.len, stdout);
     buf_fini(&out);
     profile_report_fini(&r);
     profile_view_fini(&v);
