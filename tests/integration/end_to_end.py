@@ -71,6 +71,31 @@ class SameAnswers(unittest.TestCase):
         self.assertEqual(len(digests), 1)
 
 
+class CallTable(unittest.TestCase):
+    def test_ncalls_are_the_requests_served(self):
+        """Counted, not sampled: after N requests the request path's functions have N calls,
+        and the server's own counter says N too."""
+        requests = 3000
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server, tempfile.NamedTemporaryFile("w") as file:
+                file.write("https://www.example.com/\n" * requests)
+                file.flush()
+                done = query(server, "-c", "40", "-f", file.name)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                status, _, table = server.get("/profile?sort=ncalls")
+                self.assertEqual(status, 200)
+                calls = {}
+                for line in table.decode().splitlines():
+                    found = re.match(r"\s*(\d+)(?:/\d+)?(?:\s+[\d.]+)+\s+\S*[({](\w+)[)}]$", line)
+                    if found:
+                        calls[found.group(2)] = int(found.group(1))
+                for function in ("endpoint_domain_get", "domain_parse", "writev"):
+                    self.assertEqual(calls.get(function), requests, table.decode())
+                self.assertGreaterEqual(calls.get("http_session_turn"), requests, table.decode())
+                _, _, metrics = server.get("/metrics")
+                self.assertIn(f'domaind_requests_total{{route="/domain",status="200"}} {requests}\n', metrics.decode())
+
+
 class Vandals:
     """Clients that send garbage, leave in mid-request or reset, until the block ends."""
 
