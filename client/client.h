@@ -34,8 +34,9 @@ const char *cl_version(void);
 bool cl_resolves_async(void);
 
 enum cl_flag {
-    CL_NO_PROXY = 1,    /* pay no attention to http_proxy and its like */
-    CL_DISCARD_BODY = 2 /* count the body's bytes, keep none */
+    CL_NO_PROXY = 1,     /* pay no attention to http_proxy and its like */
+    CL_DISCARD_BODY = 2, /* count the body's bytes, keep none */
+    CL_HEAD_ONLY = 4     /* the status is all that is wanted: leave when the body begins */
 };
 
 struct cl_guard;
@@ -80,3 +81,18 @@ MUST_USE int cl_blocking_new(struct cl_blocking **ret_client);
 void cl_blocking_free(struct cl_blocking *client);
 int cl_blocking_get(struct cl_blocking *client, const struct cl_request *req,
                     struct cl_reply *reply);
+
+/* ---- whichever way this thread waits ---- */
+
+/* Inside a task it parks (the loop's own transfers, which end with the loop);
+ * outside it blocks the thread (whose connection is kept until the thread ends). */
+int cl_get(const struct cl_request *req, struct cl_reply *reply);
+
+/* For each response on the way: its URL (borrowed) and status.  0, or -errno to stop. */
+typedef int cl_hop_fn(void *arg, const char *url, int status);
+
+/* GET first->url and where its redirects lead, hops_max of them; the guard sees
+ * every hop, timeout_ns covers all of them together.  0: the last on_hop was for
+ * the final URL.  -ELOOP: too many, or what cl_get returns. */
+int cl_follow(const struct cl_request *first, int hops_max, cl_hop_fn *on_hop, void *arg,
+              struct cl_reply *reply);

@@ -53,10 +53,11 @@ struct cl_multi {
     CURLM *curl;
     int epoll_fd;
     int timer_fd;
-    int64_t due_ns;   /* when libcurl wants to be called; CLOCK_NEVER: not */
-    int64_t armed_ns; /* when timer_fd fires; CLOCK_NEVER: not */
-    int err;          /* the driver has ended for this reason */
-    int references;   /* owner and driver: the last one frees */
+    int64_t due_ns;         /* when libcurl wants to be called; CLOCK_NEVER: not */
+    int64_t armed_ns;       /* when timer_fd fires; CLOCK_NEVER: not */
+    int err;                /* the driver has ended for this reason */
+    int references;         /* owner, driver, everybody inside cl_multi_get: the last one frees */
+    struct cl_multi **here; /* of a loop's own: cleared when the driver ends */
     unsigned slots_max;
     struct co_sem places; /* how many more transfers may start now */
     struct list idle;
@@ -200,6 +201,8 @@ static int drive(void *arg)
         settle(multi);
     }
     multi->err = rv;
+    if (multi->here != NULL)
+        *multi->here = NULL;
     finish_all(multi, rv);
     multi_unref(multi);
     return rv;
@@ -280,17 +283,19 @@ int cl_multi_get(struct cl_multi *multi, const struct cl_request *req, struct cl
                  int64_t deadline_ns)
 {
     struct slot *slot = NULL;
+    multi->references++;
     int rv = multi->err < 0 ? multi->err : slot_take(multi, deadline_ns, &slot);
-    if (rv < 0) {
+    if (rv == 0) {
+        rv = cl_transfer_begin(&slot->transfer, req, reply);
+        if (rv == 0)
+            rv = run(multi, slot, deadline_ns);
+        if (rv < 0 && reply->why[0] == '\0')
+            snprintf(reply->why, sizeof reply->why, "%s", err_text(rv));
+        slot_give(multi, slot);
+    } else {
         snprintf(reply->why, sizeof reply->why, "%s", err_text(rv));
-        return rv;
     }
-    rv = cl_transfer_begin(&slot->transfer, req, reply);
-    if (rv == 0)
-        rv = run(multi, slot, deadline_ns);
-    if (rv < 0 && reply->why[0] == '\0')
-        snprintf(reply->why, sizeof reply->why, "%s", err_text(rv));
-    slot_give(multi, slot);
+    multi_unref(multi);
     return rv;
 }
 
@@ -363,6 +368,19 @@ int cl_multi_new(unsigned max_transfers, struct cl_multi **ret_multi)
         return rv;
     }
     *ret_multi = multi;
+    return 0;
+}
+
+int cl_multi_new_for_loop(unsigned max_transfers, struct cl_multi **here)
+{
+    int rv = cl_multi_new(max_transfers, here);
+    if (rv < 0)
+        return rv;
+    struct cl_multi *multi = *here;
+    multi->here = here;
+    co_detach(multi->driver);
+    multi->driver = NULL;
+    multi_unref(multi); /* the driver's reference keeps it */
     return 0;
 }
 

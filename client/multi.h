@@ -19,6 +19,9 @@ struct cl_multi;
  * as many idle connections are kept.  CO_FN: the new task that drives libcurl
  * belongs to this loop.  0, -ENOMEM, or -errno of epoll or timerfd. */
 CO_FN MUST_USE int cl_multi_new(unsigned max_transfers, struct cl_multi **ret_multi);
+/* The same, but it belongs to the loop and ends with it: *here is set now and
+ * becomes NULL again then.  Not to be freed. */
+CO_FN MUST_USE int cl_multi_new_for_loop(unsigned max_transfers, struct cl_multi **here);
 /* Nobody may be inside cl_multi_get any more.  NULL is fine. */
 CO_FN void cl_multi_free(struct cl_multi *multi);
 

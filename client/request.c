@@ -6,6 +6,7 @@
 
 #include "client/errors.h"
 #include "client/transfer.h"
+#include "coro/prof/prof.h"
 
 struct cl_blocking {
     struct cl_transfer transfer;
@@ -94,5 +95,8 @@ int cl_blocking_get(struct cl_blocking *client, const struct cl_request *req,
     int rv = cl_transfer_begin(&client->transfer, req, reply);
     if (rv < 0)
         return rv;
-    return cl_transfer_end(&client->transfer, curl_easy_perform(client->transfer.easy));
+    PROF_WAIT_BEGIN("{curl_easy_perform}");
+    CURLcode result = curl_easy_perform(client->transfer.easy);
+    prof_wait_end();
+    return cl_transfer_end(&client->transfer, result);
 }

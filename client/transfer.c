@@ -10,14 +10,15 @@
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
 
-/* A handle's buffer: 16 KiB is libcurl's own default; the transfers here are small. */
-#define RECEIVE_BUFFER_BYTES 16384L
-
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct cl_transfer *t = arg;
     size_t n = size * count;
     struct cl_reply *reply = t->reply;
+    if ((t->req->flags & CL_HEAD_ONLY) != 0) {
+        t->is_enough = true;
+        return 0;
+    }
     reply->body_bytes += n;
     if ((t->req->flags & CL_DISCARD_BODY) != 0) {
         if (reply->body_bytes <= t->req->body_max_bytes)
@@ -107,7 +108,6 @@ static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
     SET(WRITEDATA, t);
     SET(URL, req->url);
     SET(USERAGENT, "domainc/" DOMAIND_VERSION);
-    SET(BUFFERSIZE, RECEIVE_BUFFER_BYTES);
     /* signals belong to the program, not to the resolver's timeout */
     SET(NOSIGNAL, 1L);
     SET(PROTOCOLS_STR, "http,https");
@@ -134,6 +134,7 @@ int cl_transfer_begin(struct cl_transfer *t, const struct cl_request *req, struc
     t->reply = reply;
     t->body_err = 0;
     t->is_refused = false;
+    t->is_enough = false;
     t->curl_text[0] = '\0';
     buf_clear(&reply->body);
     reply->status = 0;
@@ -194,18 +195,28 @@ int cl_transfer_end(struct cl_transfer *t, CURLcode result)
     curl_off_t retry_after_s = 0;
     char *type = NULL;
     char *redirect = NULL;
+    int redirect_len = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
     curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &redirect);
-    if (redirect != NULL && strlen(redirect) < sizeof reply->redirect_url)
-        snprintf(reply->redirect_url, sizeof reply->redirect_url, "%s", redirect);
+    if (redirect != NULL)
+        redirect_len = snprintf(reply->redirect_url, sizeof reply->redirect_url, "%s", redirect);
     snprintf(reply->content_type, sizeof reply->content_type, "%s", type != NULL ? type : "");
     reply->status = (int)status;
     reply->redirects = (int)redirects;
     reply->elapsed_ns = total_us * NS_PER_US;
     reply->retry_after_s = retry_after_s;
-    return result == CURLE_OK ? 0 : failure(t, result);
+    if (t->is_enough && result == CURLE_WRITE_ERROR)
+        result = CURLE_OK;
+    if (result != CURLE_OK)
+        return failure(t, result);
+    if (redirect_len >= (int)sizeof reply->redirect_url) {
+        snprintf(reply->why, sizeof reply->why, "redirects to a URL longer than %d bytes",
+                 CL_URL_BYTES);
+        return -EMSGSIZE;
+    }
+    return 0;
 }

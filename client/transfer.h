@@ -19,6 +19,7 @@ struct cl_transfer {
     CURL *easy;
     const struct cl_request *req;
     struct cl_reply *reply;
+    bool is_enough;  /* the body was stopped on purpose */
     bool is_refused; /* by the guard, this address */
     char refused[INET6_ADDRSTRLEN];
     int body_err;            /* why the body was refused: -EMSGSIZE, -ENOMEM; 0: it was not */

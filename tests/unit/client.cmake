@@ -1,4 +1,5 @@
 domaind_test(errors DEPS client)
+domaind_test(follow DEPS client)
 domaind_test(guard DEPS client)
 domaind_test(lines DEPS client)
 domaind_test(multi DEPS client)

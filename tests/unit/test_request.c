@@ -63,6 +63,26 @@ static int bound_port(int *ret_fd)
     return ntohs(addr.sin_port);
 }
 
+/* libcurl lets some options alone on a handle whose last transfer failed early. */
+START_TEST(a_failure_does_not_spoil_the_next_request)
+{
+    int fd;
+    char url[64];
+    struct cl_blocking *client;
+    struct cl_reply reply;
+    cl_reply_init(&reply);
+    ck_assert_int_eq(cl_blocking_new(&client), 0);
+    struct cl_request req = {.url = "ftp://127.0.0.1/", .body_max_bytes = 4096};
+    ck_assert_int_eq(cl_blocking_get(client, &req, &reply), -EPROTONOSUPPORT);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", bound_port(&fd));
+    req.url = url;
+    ck_assert_int_eq(cl_blocking_get(client, &req, &reply), -ECONNREFUSED);
+    cl_blocking_free(client);
+    cl_reply_fini(&reply);
+    close(fd);
+}
+END_TEST
+
 static int get(const char *url, int64_t timeout_ns, struct cl_reply *reply)
 {
     struct cl_blocking *client;
@@ -181,4 +201,5 @@ SUITE_MAIN("request", SUITE_LOOP(query_values_encode, values),
            SUITE_TEST(a_silent_server_is_a_timeout),
            SUITE_LOOP(bad_urls_are_refused_before_any_connection, bad_urls),
            SUITE_LOOP(the_guard_sees_the_address_and_not_the_text, loopbacks),
-           SUITE_TEST(the_guard_lets_allowed_networks_pass))
+           SUITE_TEST(the_guard_lets_allowed_networks_pass),
+           SUITE_TEST(a_failure_does_not_spoil_the_next_request))
