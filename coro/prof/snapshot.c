@@ -41,32 +41,13 @@ static int reserve_nodes(struct making *m, uint32_t more)
     return 0;
 }
 
-/* Cell by cell, with loads that stay in order: what follows them (the sequence
- * number) is read after them. */
-static void copy_nodes(struct prof_node *to, const struct prof_node *from, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        to[i] = (struct prof_node){
-            .site = from[i].site,
-            .parent = from[i].parent,
-            .index = from[i].index,
-            .calls = __atomic_load_n(&from[i].calls, __ATOMIC_ACQUIRE),
-            .self = __atomic_load_n(&from[i].self, __ATOMIC_ACQUIRE),
-            .wait = __atomic_load_n(&from[i].wait, __ATOMIC_ACQUIRE),
-            .ready = __atomic_load_n(&from[i].ready, __ATOMIC_ACQUIRE),
-            .slice = __atomic_load_n(&from[i].slice, __ATOMIC_ACQUIRE),
-            .in_flight = __atomic_load_n(&from[i].in_flight, __ATOMIC_ACQUIRE),
-        };
-    }
-}
-
 static int copy_live(struct making *m, struct prof_snapshot_worker *w, const struct prof_slot *slot)
 {
     uint32_t used = __atomic_load_n(&slot->used, __ATOMIC_ACQUIRE);
     int rv = reserve_nodes(m, used);
     if (rv < 0)
         return rv;
-    copy_nodes(m->nodes + m->node_count, slot->nodes, used);
+    prof_nodes_copy(m->nodes + m->node_count, slot->nodes, used);
     w->node_count = used;
     w->run = __atomic_load_n(&slot->run, __ATOMIC_ACQUIRE);
     return 0;

@@ -15,6 +15,25 @@ void prof_tree_init(struct prof_slot *slot)
     __atomic_store_n(&slot->used, 2, __ATOMIC_RELEASE);
 }
 
+/* The loads stay in order: what a reader loads after them (the sequence number)
+ * is newer than they are. */
+void prof_nodes_copy(struct prof_node *to, const struct prof_node *from, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        to[i] = (struct prof_node){
+            .site = from[i].site,
+            .parent = from[i].parent,
+            .index = from[i].index,
+            .calls = __atomic_load_n(&from[i].calls, __ATOMIC_ACQUIRE),
+            .self = __atomic_load_n(&from[i].self, __ATOMIC_ACQUIRE),
+            .wait = __atomic_load_n(&from[i].wait, __ATOMIC_ACQUIRE),
+            .ready = __atomic_load_n(&from[i].ready, __ATOMIC_ACQUIRE),
+            .slice = __atomic_load_n(&from[i].slice, __ATOMIC_ACQUIRE),
+            .in_flight = __atomic_load_n(&from[i].in_flight, __ATOMIC_ACQUIRE),
+        };
+    }
+}
+
 /* The table is open addressing without deletion.  Not in the probe order of
  * the path: insert, or fall back to the overflow node, whose children are
  * itself, so that a recursion without end costs one node. */

@@ -258,7 +258,7 @@ void prof_worker_answer(uint64_t now)
         c->run_from = now;
     }
     uint32_t number = __atomic_load_n(&slot->asked, __ATOMIC_ACQUIRE);
-    memcpy(slot->copy, slot->nodes, slot->used * sizeof slot->nodes[0]);
+    prof_nodes_copy(slot->copy, slot->nodes, slot->used);
     slot->copy_used = slot->used;
     slot->copy_run = slot->run;
     __atomic_store_n(&slot->answered, number, __ATOMIC_RELEASE);

@@ -54,5 +54,8 @@ void prof_worker_answer(uint64_t now);
 MUST_USE int prof_readers_lock(void);
 void prof_readers_unlock(void);
 
+/* Copy n nodes cell by cell, from a tree that may be moving. */
+void prof_nodes_copy(struct prof_node *to, const struct prof_node *from, uint32_t n);
+
 /* First use of a slot: an empty tree. */
 void prof_tree_init(struct prof_slot *slot);

@@ -53,175 +53,184 @@ def report(server, query="?format=json"):
     return json.loads(profile(server, query)[1])
 
 
+def in_every_mode(*flags):
+    """The test runs once for each mode, with a fresh server."""
+
+    def decorate(test):
+        def run(self):
+            for mode in MODES:
+                with self.subTest(mode=mode), Domaind(mode, *flags) as server:
+                    test(self, server)
+
+        return run
+
+    return decorate
+
+
 class InEveryMode(unittest.TestCase):
-    def each(self, *flags):
-        for mode in MODES:
-            with self.subTest(mode=mode), Domaind(mode, *flags) as server:
-                yield server
-
-    def test_calls_are_the_requests_served(self):
-        for server in self.each():
-            threads = [threading.Thread(target=ask, args=(server, 100)) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            _, text = profile(server)
-            rows = table(text)
-            self.assertEqual(rows[HANDLER][:2], (400, 400), text)
-            self.assertIn("http_session_turn", rows)
-            self.assertIn("{read}", rows)
-            self.assertIn("{writev}", rows)
-            self.assertIn("   Ordered by: cumulative time\n", text)
-
-    def test_calls_equal_loadgens_count(self):
-        for server in self.each():
-            run = subprocess.run(
-                [BIN / "loadgen", "-c", "50", "-d", "1s", f"http://127.0.0.1:{server.port}{URL}"],
-                capture_output=True, text=True, timeout=60, check=True,
-            )
-            ok = int(re.search(r"(\d+) sent = (\d+) ok", run.stdout)[2])
-            self.assertEqual(table(profile(server)[1])[HANDLER][0], ok, run.stdout)
-
-    def test_the_table_moves_under_load(self):
-        for server in self.each():
-            stop = threading.Event()
-
-            def load():
-                while not stop.is_set():
-                    ask(server, 20)
-
-            thread = threading.Thread(target=load)
+    @in_every_mode()
+    def test_calls_are_the_requests_served(self, server):
+        threads = [threading.Thread(target=ask, args=(server, 100)) for _ in range(4)]
+        for thread in threads:
             thread.start()
-            try:
-                time.sleep(0.2)
-                before = table(profile(server)[1])[HANDLER][0]
-                time.sleep(0.3)
-                self.assertGreater(table(profile(server)[1])[HANDLER][0], before)
-            finally:
-                stop.set()
-                thread.join()
+        for thread in threads:
+            thread.join()
+        _, text = profile(server)
+        rows = table(text)
+        self.assertEqual(rows[HANDLER][:2], (400, 400), text)
+        self.assertIn("http_session_turn", rows)
+        self.assertIn("{read}", rows)
+        self.assertIn("{writev}", rows)
+        self.assertIn("   Ordered by: cumulative time\n", text)
 
-    def test_text_is_what_pstats_prints_for_the_same_snapshot(self):
-        for server in self.each():
-            ask(server, 50)
-            headers, text = profile(server, "?sort=tottime")
-            snapshot = headers["X-Profile-Snapshot"]
-            ask(server, 10)
-            for query, call in (
-                ("", lambda s: s.sort_stats("cumulative").print_stats()),
-                ("&sort=tottime,name&limit=5", lambda s: s.sort_stats("tottime", "name").print_stats(5)),
-                ("&sort=calls&filter=%7B.*%7D", lambda s: s.sort_stats("calls").print_stats("{.*}")),
-                ("&callers=1", lambda s: s.sort_stats("cumulative").print_callers()),
-                ("&callees=1&limit=0.5", lambda s: s.sort_stats("cumulative").print_callees(0.5)),
-            ):
-                _, again = profile(server, f"?snapshot={snapshot}{query}")
-                status, _, file = server.get(f"/profile?snapshot={snapshot}&format=pstats")
-                self.assertEqual(status, 200)
-                with tempfile.NamedTemporaryFile() as f:
-                    f.write(file)
-                    f.flush()
-                    out = io.StringIO()
-                    stats = pstats.Stats(f.name, stream=out)
-                    stats.files = []
-                    call(stats)
-                self.assertEqual(again, out.getvalue(), query)
-            self.assertEqual(profile(server, f"?snapshot={snapshot}&sort=tottime")[1], text)
+    @in_every_mode()
+    def test_calls_equal_loadgens_count(self, server):
+        run = subprocess.run(
+            [BIN / "loadgen", "-c", "50", "-d", "1s", f"http://127.0.0.1:{server.port}{URL}"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )
+        ok = int(re.search(r"(\d+) sent = (\d+) ok", run.stdout)[2])
+        self.assertEqual(table(profile(server)[1])[HANDLER][0], ok, run.stdout)
 
-    def test_sums_agree_in_every_worker(self):
-        for server in self.each():
-            ask(server, 200)
-            data = report(server)
-            self.assertTrue(data["conserved"])
-            for worker in data["workers"]:
-                self.assertTrue(worker["exact"] or worker["stale"], worker)
-            self.assertEqual(data["mode"], server.mode)
-            self.assertGreater(data["overhead"]["scope_ns"], 0)
+    @in_every_mode()
+    def test_the_table_moves_under_load(self, server):
+        stop = threading.Event()
 
-    def test_endpoint_filter(self):
-        for server in self.each():
-            ask(server, 30)
-            rows = table(profile(server, "?endpoint=/domain")[1])
-            self.assertEqual(rows[HANDLER][0], 30)
-            self.assertNotIn("http_session_turn", rows)
-            self.assertNotIn("{unscoped}", rows)
+        def load():
+            while not stop.is_set():
+                ask(server, 20)
 
-    def test_windows_and_reset(self):
-        for server in self.each():
-            ask(server, 40)
-            time.sleep(2.3)  # a tick lies between
-            ask(server, 7)
-            headers, text = profile(server, "?window=1s")
-            self.assertEqual(table(text)[HANDLER][0], 7, text)
-            self.assertLess(float(headers["X-Profile-Seconds"]), 2.5)
-            base = headers["X-Profile-Snapshot"]
-            self.assertEqual(table(profile(server)[1])[HANDLER][0], 47)
-            ask(server, 5)
-            self.assertEqual(table(profile(server, f"?base={base}")[1])[HANDLER][0], 5)
-            self.assertEqual(server.request("POST", "/profile/reset")[0], 200)
-            ask(server, 3)
-            self.assertEqual(table(profile(server)[1])[HANDLER][0], 3)
-            self.assertEqual(table(profile(server, "?window=1h")[1])[HANDLER][0], 3)
-            self.assertEqual(table(profile(server, f"?snapshot={base}")[1])[HANDLER][0], 47)
-
-    def test_stop_and_start(self):
-        for server in self.each():
-            ask(server, 5)
-            status, _, body = server.request("POST", "/profile/stop")
-            self.assertEqual((status, json.loads(body)), (200, {"recording": False}))
-            ask(server, 2)  # workers may still be inside a call that began before
-            stopped = table(profile(server)[1])[HANDLER][0]
-            ask(server, 50)
-            self.assertLessEqual(table(profile(server)[1])[HANDLER][0] - stopped, 0)
-            self.assertFalse(report(server)["recording"])
-            self.assertEqual(server.request("POST", "/profile/start")[0], 200)
-            ask(server, 2)
-            started = table(profile(server)[1])[HANDLER][0]
-            ask(server, 50)
-            self.assertEqual(table(profile(server)[1])[HANDLER][0] - started, 50)
-            self.assertTrue(report(server)["conserved"])
-
-    def test_many_waiting_in_one_function_is_no_recursion(self):
-        for server in self.each("--test-endpoints"):
-            threads = [
-                threading.Thread(target=server.get, args=("/test/wait?ms=700",)) for _ in range(6)
-            ]
-            for thread in threads:
-                thread.start()
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            time.sleep(0.2)
+            before = table(profile(server)[1])[HANDLER][0]
             time.sleep(0.3)
-            data = report(server)
-            (row,) = [f for f in data["functions"] if f["name"] == "endpoint_test_wait"]
-            self.assertEqual((row["calls"], row["primitive"], row["in_flight"]), (6, 6, 6))
-            for thread in threads:
-                thread.join()
-            (row,) = [f for f in report(server)["functions"] if f["name"] == "endpoint_test_wait"]
-            self.assertEqual((row["calls"], row["primitive"], row["in_flight"]), (6, 6, 0))
-            rows = table(profile(server)[1])
-            self.assertLess(rows["endpoint_test_wait"][2], 0.5)  # waiting is not running
+            self.assertGreater(table(profile(server)[1])[HANDLER][0], before)
+        finally:
+            stop.set()
+            thread.join()
 
-    def test_pprof(self):
-        for server in self.each():
-            stop = threading.Event()
+    @in_every_mode()
+    def test_text_is_what_pstats_prints_for_the_same_snapshot(self, server):
+        ask(server, 50)
+        headers, text = profile(server, "?sort=tottime")
+        snapshot = headers["X-Profile-Snapshot"]
+        ask(server, 10)
+        for query, call in (
+            ("", lambda s: s.sort_stats("cumulative").print_stats()),
+            ("&sort=tottime,name&limit=5", lambda s: s.sort_stats("tottime", "name").print_stats(5)),
+            ("&sort=calls&filter=%7B.*%7D", lambda s: s.sort_stats("calls").print_stats("{.*}")),
+            ("&callers=1", lambda s: s.sort_stats("cumulative").print_callers()),
+            ("&callees=1&limit=0.5", lambda s: s.sort_stats("cumulative").print_callees(0.5)),
+        ):
+            _, again = profile(server, f"?snapshot={snapshot}{query}")
+            status, _, file = server.get(f"/profile?snapshot={snapshot}&format=pstats")
+            self.assertEqual(status, 200)
+            with tempfile.NamedTemporaryFile() as f:
+                f.write(file)
+                f.flush()
+                out = io.StringIO()
+                stats = pstats.Stats(f.name, stream=out)
+                stats.files = []
+                call(stats)
+            self.assertEqual(again, out.getvalue(), query)
+        self.assertEqual(profile(server, f"?snapshot={snapshot}&sort=tottime")[1], text)
 
-            def load():
-                while not stop.is_set():
-                    ask(server, 20)
+    @in_every_mode()
+    def test_sums_agree_in_every_worker(self, server):
+        ask(server, 200)
+        data = report(server)
+        self.assertTrue(data["conserved"])
+        for worker in data["workers"]:
+            self.assertTrue(worker["exact"] or worker["stale"], worker)
+        self.assertEqual(data["mode"], server.mode)
+        self.assertGreater(data["overhead"]["scope_ns"], 0)
 
-            thread = threading.Thread(target=load)
+    @in_every_mode()
+    def test_endpoint_filter(self, server):
+        ask(server, 30)
+        rows = table(profile(server, "?endpoint=/domain")[1])
+        self.assertEqual(rows[HANDLER][0], 30)
+        self.assertNotIn("http_session_turn", rows)
+        self.assertNotIn("{unscoped}", rows)
+
+    @in_every_mode()
+    def test_windows_and_reset(self, server):
+        ask(server, 40)
+        time.sleep(2.3)  # a tick lies between
+        ask(server, 7)
+        headers, text = profile(server, "?window=1s")
+        self.assertEqual(table(text)[HANDLER][0], 7, text)
+        self.assertLess(float(headers["X-Profile-Seconds"]), 2.5)
+        base = headers["X-Profile-Snapshot"]
+        self.assertEqual(table(profile(server)[1])[HANDLER][0], 47)
+        ask(server, 5)
+        self.assertEqual(table(profile(server, f"?base={base}")[1])[HANDLER][0], 5)
+        self.assertEqual(server.request("POST", "/profile/reset")[0], 200)
+        ask(server, 3)
+        self.assertEqual(table(profile(server)[1])[HANDLER][0], 3)
+        self.assertEqual(table(profile(server, "?window=1h")[1])[HANDLER][0], 3)
+        self.assertEqual(table(profile(server, f"?snapshot={base}")[1])[HANDLER][0], 47)
+
+    @in_every_mode()
+    def test_stop_and_start(self, server):
+        ask(server, 5)
+        status, _, body = server.request("POST", "/profile/stop")
+        self.assertEqual((status, json.loads(body)), (200, {"recording": False}))
+        ask(server, 2)  # workers may still be inside a call that began before
+        stopped = table(profile(server)[1])[HANDLER][0]
+        ask(server, 50)
+        self.assertLessEqual(table(profile(server)[1])[HANDLER][0] - stopped, 0)
+        self.assertFalse(report(server)["recording"])
+        self.assertEqual(server.request("POST", "/profile/start")[0], 200)
+        ask(server, 2)
+        started = table(profile(server)[1])[HANDLER][0]
+        ask(server, 50)
+        self.assertEqual(table(profile(server)[1])[HANDLER][0] - started, 50)
+        self.assertTrue(report(server)["conserved"])
+
+    @in_every_mode("--test-endpoints")
+    def test_many_waiting_in_one_function_is_no_recursion(self, server):
+        threads = [
+            threading.Thread(target=server.get, args=("/test/wait?ms=700",)) for _ in range(6)
+        ]
+        for thread in threads:
             thread.start()
-            try:
-                begin = time.monotonic()
-                status, headers, body = server.get("/debug/pprof/profile?seconds=1")
-            finally:
-                stop.set()
-                thread.join()
-            self.assertEqual(status, 200, body)
-            self.assertGreaterEqual(time.monotonic() - begin, 1)
-            self.assertEqual(headers["Content-Type"], "application/octet-stream")
-            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
-            raw = gzip.decompress(body)
-            for text in (b"cpu", b"nanoseconds", b"http_session_turn", b"mode", server.mode.encode()):
-                self.assertIn(text, raw)
+        time.sleep(0.3)
+        data = report(server)
+        (row,) = [f for f in data["functions"] if f["name"] == "endpoint_test_wait"]
+        self.assertEqual((row["calls"], row["primitive"], row["in_flight"]), (6, 6, 6))
+        for thread in threads:
+            thread.join()
+        (row,) = [f for f in report(server)["functions"] if f["name"] == "endpoint_test_wait"]
+        self.assertEqual((row["calls"], row["primitive"], row["in_flight"]), (6, 6, 0))
+        rows = table(profile(server)[1])
+        self.assertLess(rows["endpoint_test_wait"][2], 0.5)  # waiting is not running
+
+    @in_every_mode()
+    def test_pprof(self, server):
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                ask(server, 20)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            begin = time.monotonic()
+            status, headers, body = server.get("/debug/pprof/profile?seconds=1")
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(status, 200, body)
+        self.assertGreaterEqual(time.monotonic() - begin, 1)
+        self.assertEqual(headers["Content-Type"], "application/octet-stream")
+        self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        raw = gzip.decompress(body)
+        for text in (b"cpu", b"nanoseconds", b"http_session_turn", b"mode", server.mode.encode()):
+            self.assertIn(text, raw)
 
 
 class Refusals(unittest.TestCase):
