@@ -188,6 +188,7 @@ static void read_answers(struct lg_conn *c, int64_t deadline_ns)
             return;
         }
         c->now_ns = clock_now_ns();
+        c->worker->activity++;
         record_of(c)->read_bytes += (uint64_t)n;
         enum lg_outcome outcome = take_bytes(c, buffer, (size_t)n);
         if (UNLIKELY(outcome != LG_OK)) {
@@ -248,6 +249,7 @@ static unsigned next_due(struct lg_conn *c)
             if (co_sleep_until(c->due_ns) < 0)
                 return 0;
             c->now_ns = clock_now_ns();
+            w->activity++;
             hist_record(&record_of(c)->lag, c->now_ns - c->due_ns);
         }
     } else {

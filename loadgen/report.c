@@ -7,7 +7,8 @@
 const double lg_percents[] = {50, 75, 90, 99, 99.9, 99.99};
 const size_t lg_n_percents = ARRAY_LEN(lg_percents);
 
-#define URL_SHOWN 100
+#define URL_SHOWN  100
+#define WAIT_SHOWN 0.01
 
 void lg_report_head(FILE *out, const struct lg_load *load, const char *url)
 {
@@ -111,8 +112,10 @@ static void print_errors(FILE *out, const struct lg_record *r)
 static void print_self(FILE *out, const struct lg_load *load, const struct lg_result *r)
 {
     char lag[UNITS_TEXT_BYTES], max[UNITS_TEXT_BYTES];
-    fprintf(out, "  Own CPU %.0f%% of a core, %.2fus per request; loop lag p99 %s, max %s",
-            r->own_cpu * 100, r->own_cpu_us,
+    fprintf(out, "  Own CPU %.0f%% of a core", r->own_cpu * 100);
+    if (r->own_wait >= WAIT_SHOWN)
+        fprintf(out, " (%.0f%% more was wanted)", r->own_wait * 100);
+    fprintf(out, ", %.2fus per request; loop lag p99 %s, max %s", r->own_cpu_us,
             units_format_ns((double)hist_percentile_ns(&r->loop_lag, 99), lag),
             units_format_ns((double)r->loop_lag.max_ns, max));
     if (load->rate_per_s > 0) {

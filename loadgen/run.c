@@ -105,6 +105,8 @@ static int merge(struct lg_worker *workers, unsigned n, struct lg_result *r, str
             double share = (double)w->cpu_ns / (double)w->wall_ns;
             r->own_cpu = share > r->own_cpu ? share : r->own_cpu;
             cpu_ns += (double)w->cpu_ns;
+            double wait = (double)w->wait_ns / (double)w->wall_ns;
+            r->own_wait = wait > r->own_wait ? wait : r->own_wait;
         }
         r->involuntary += w->involuntary;
         r->idle_open += w->idle_open;

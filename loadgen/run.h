@@ -26,6 +26,7 @@ struct lg_result {
     double seconds;        /* measured time */
     double requests_per_s; /* answers within it */
     double own_cpu;        /* share of its core that the busiest thread used */
+    double own_wait;       /* ... and that it spent ready, but without a CPU */
     double own_cpu_us;     /* own CPU time per answer */
     int64_t involuntary;   /* context switches forced on the threads */
     unsigned idle_open;    /* idle connections that stood until the end */

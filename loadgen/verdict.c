@@ -10,6 +10,8 @@
 
 #define CPU_WARN        0.5
 #define CPU_LIMIT       0.9
+#define WAIT_WARN       0.05
+#define WAIT_LIMIT      0.1
 #define LAG_SHARE_LIMIT 0.1 /* of p99 */
 #define LAG_FLOOR_NS    (100 * NS_PER_US)
 #define LAG_INVALID_NS  (1 * NS_PER_MS)
@@ -89,6 +91,17 @@ static void judge_server(const struct lg_result *r, struct lg_findings *f)
         find(f, LG_FAILED, "the server stopped answering after %.1f s", (double)last_ok_ns / 1e9);
 }
 
+/* Somebody else took our CPU: what we then see late is not the server's doing. */
+static void judge_wait(const struct lg_load *load, const struct lg_result *r, struct lg_findings *f)
+{
+    if (r->own_wait <= WAIT_WARN)
+        return;
+    bool is_open = load->rate_per_s > 0;
+    find(f, is_open && r->own_wait > WAIT_LIMIT ? LG_INVALID : LG_WARNING,
+         "loadgen was ready and waited for a CPU %.0f %% of the time: other programs took it",
+         r->own_wait * 100);
+}
+
 static void judge_open(const struct lg_load *load, const struct lg_result *r, struct lg_findings *f)
 {
     const struct lg_record *rec = &r->record;
@@ -102,7 +115,8 @@ static void judge_open(const struct lg_load *load, const struct lg_result *r, st
              "client-limited: loadgen used %.0f %% of its core; use more threads (-t) or a lower "
              "rate",
              r->own_cpu * 100);
-    if (!r->interrupted && !is_limited && (held < RATE_HELD || answered < RATE_HELD))
+    bool is_starved = r->own_wait > WAIT_LIMIT;
+    if (!r->interrupted && !is_limited && !is_starved && (held < RATE_HELD || answered < RATE_HELD))
         find(f, LG_WARNING,
              "the server did not take the rate: %.0f of %.0f requests a second were answered; "
              "latency is that of a growing queue",
@@ -142,6 +156,7 @@ void lg_judge(const struct lg_load *load, const struct lg_result *result,
     ret_findings->n = 0;
     judge_truth(result, ret_findings);
     judge_server(result, ret_findings);
+    judge_wait(load, result, ret_findings);
     if (load->rate_per_s > 0)
         judge_open(load, result, ret_findings);
     else

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "coro/base/clock.h"
 #include "coro/coro.h"
@@ -11,6 +13,8 @@
 #include "loadgen/target.h"
 
 #define TICK_NS (10 * NS_PER_MS)
+/* About what a sleep is late by, and what it costs to sleep and wake up. */
+#define SPIN_NS (30 * NS_PER_US)
 /* How much of `total` falls to worker `index` of `shares`. */
 #define SHARE_OF(total, index, shares) ((total) / (shares) + ((index) < (total) % (shares) ? 1 : 0))
 #define READ_BUFFER_BYTES              65536
@@ -28,6 +32,7 @@ int lg_worker_init(struct lg_worker *w, const struct lg_load *load, unsigned ind
     w->next_request = load->requests->n * index / load->threads;
     lg_plan_init(&w->plan, start_ns, load->rate_per_s, load->ramp_ns);
     lg_plan_share(&w->plan, index, load->threads, load->poisson, (uint64_t)start_ns);
+    w->pace = w->plan;
     w->buffer = malloc(READ_BUFFER_BYTES);
     if (w->buffer == NULL || lg_record_init(&w->record, w->measure_ns) < 0 ||
         lg_record_init(&w->warmup, w->start_ns) < 0 || hist_init(&w->loop_lag, HIST_FINE) < 0) {
@@ -54,6 +59,19 @@ static void publish(struct lg_worker *w)
     __atomic_store_n(&w->live.failed, lg_record_failed(&w->record), __ATOMIC_RELAXED);
 }
 
+/* How long this thread has waited for a CPU since it began. */
+static int64_t read_wait_ns(void)
+{
+    long long wait_ns = 0;
+    FILE *file = fopen("/proc/thread-self/schedstat", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*d %lld", &wait_ns) != 1)
+        wait_ns = 0;
+    fclose(file);
+    return wait_ns;
+}
+
 struct crew {
     struct lg_worker *worker;
     struct lg_conn *conns; /* connections, then idle ones */
@@ -73,6 +91,8 @@ static int watch_main(void *arg)
         if (!is_measuring && now_ns >= w->measure_ns) {
             is_measuring = true;
             w->cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+            w->wait_ns = read_wait_ns();
+            w->spin_ns = 0;
             w->wall_ns = now_ns;
         }
         if (is_measuring && now_ns < w->end_ns)
@@ -86,6 +106,48 @@ static int watch_main(void *arg)
         due_ns = now_ns + TICK_NS;
     }
     return 0;
+}
+
+/* Keep the loop awake while a request is due in a moment: a wait whose deadline
+ * has passed is one look at I/O and timers. */
+static int pace_main(void *arg)
+{
+    struct lg_worker *w = arg;
+    uint64_t activity = w->activity;
+    int64_t last_ns = clock_now_ns(), due_ns;
+    int rv = 0;
+    while (rv == 0 && (due_ns = lg_plan_due_ns(&w->pace)) < w->end_ns) {
+        int64_t now_ns = clock_now_ns();
+        if (activity == w->activity)
+            w->spin_ns += now_ns - last_ns;
+        activity = w->activity;
+        last_ns = now_ns;
+        if (due_ns <= now_ns) {
+            lg_plan_take(&w->pace);
+        } else if (due_ns - now_ns > 2 * SPIN_NS) {
+            rv = co_sleep_until(due_ns - SPIN_NS);
+            last_ns = clock_now_ns();
+        } else {
+            rv = co_sleep_until(0);
+        }
+    }
+    return 0;
+}
+
+static bool may_pace(const struct lg_worker *w)
+{
+    cpu_set_t set;
+    return w->load->rate_per_s > 0 && sched_getaffinity(0, sizeof set, &set) == 0 &&
+           (CPU_COUNT(&set) > 1 || w->load->core >= 0 || sysconf(_SC_NPROCESSORS_ONLN) > 1);
+}
+
+static void end_task(struct co_task *task, int *rv)
+{
+    if (task == NULL)
+        return;
+    co_cancel(task);
+    int joined = co_join(task, CO_NO_DEADLINE, NULL);
+    *rv = joined < 0 ? joined : *rv;
 }
 
 /* What was due and found no free connection is neither forgotten nor sent late. */
@@ -126,6 +188,7 @@ static int first_task(void *arg)
     struct crew *crew = arg;
     struct lg_worker *w = crew->worker;
     struct co_task *watch = co_spawn(watch_main, crew);
+    struct co_task *pacer = may_pace(w) ? co_spawn(pace_main, w) : NULL;
     int rv = watch == NULL ? -ENOMEM : spawn_all(crew);
     for (unsigned i = 0; i < crew->n_spawned; i++) {
         if (rv < 0 || i >= w->connections)
@@ -135,11 +198,8 @@ static int first_task(void *arg)
     }
     count_unsent(w);
     publish(w);
-    if (watch != NULL) {
-        co_cancel(watch);
-        int joined = co_join(watch, CO_NO_DEADLINE, NULL);
-        rv = joined < 0 ? joined : rv;
-    }
+    end_task(pacer, &rv);
+    end_task(watch, &rv);
     return rv;
 }
 
@@ -166,7 +226,8 @@ void *lg_worker_main(void *arg)
 
     struct rusage usage;
     if (w->wall_ns != 0) {
-        w->cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - w->cpu_ns;
+        w->cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - w->cpu_ns - w->spin_ns;
+        w->wait_ns = read_wait_ns() - w->wait_ns;
         w->wall_ns = clock_now_ns() - w->wall_ns;
     }
     if (getrusage(RUSAGE_THREAD, &usage) == 0)

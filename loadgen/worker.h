@@ -7,6 +7,11 @@
  * busy the plan runs on, and the next free one sends at once what is overdue,
  * measured from the instant it was due.
  *
+ * Punctuality: a sleep ends tens of microseconds late (the timer's interrupt, an
+ * idle CPU that has to wake up).  So in the open loop one more task looks at I/O
+ * without sleeping while the next request is due in a moment.  What it uses is
+ * known and not counted as load on this CPU; on a single CPU it stays away.
+ *
  * The end: at the end of the duration no new request is begun; those under way
  * are waited for until their own timeout.  When told to stop (an interrupt) all
  * tasks are cancelled and what they wait for counts as unfinished.
@@ -41,7 +46,10 @@ struct lg_worker {
     int64_t end_ns;         /* no request is due at or after */
     uint64_t requests_left; /* still to be begun */
     const bool *stop;       /* atomic: give up now */
-    struct lg_plan plan;    /* open loop */
+    struct lg_plan plan;    /* open loop: requests still to be taken */
+    struct lg_plan pace;    /* ... still to come: what the pacer looks at */
+    uint64_t activity;      /* counts whatever a connection does */
+    int64_t spin_ns;        /* the pacer's time in which nobody did anything, measured */
     struct lg_record record;
     struct lg_record warmup;
     struct hist loop_lag; /* how late the loop came to a task that was due */
@@ -52,7 +60,8 @@ struct lg_worker {
 
     pthread_t thread;
     int result;
-    int64_t cpu_ns; /* of this thread, within the measured time */
+    int64_t cpu_ns;  /* of this thread, within the measured time, without spin_ns */
+    int64_t wait_ns; /* it was ready and had no CPU; 0 where the kernel does not tell */
     int64_t wall_ns;
     int64_t involuntary; /* context switches forced on it */
 };
