@@ -67,6 +67,7 @@ struct http_app {
     const struct http_networks *proxies;  /* whom we believe about addresses; NULL: nobody */
     void *user;                           /* what handlers need: http_request.app->user */
     atomic_bool is_leaving;               /* /readyz says 503; everything is served as before */
+    atomic_bool is_crowded;               /* others wait for a worker: Connection: close too */
     atomic_bool draining;                 /* answer what comes with Connection: close */
 };
 

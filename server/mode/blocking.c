@@ -12,6 +12,9 @@
 #include "coro/base/clock.h"
 #include "server/metrics/metrics.h"
 
+/* A new connection may take so long for its first request before it counts as idle. */
+#define FIRST_REQUEST_NS NS_PER_S
+
 static struct blocking *of(struct http_io *io)
 {
     return CONTAINER_OF(io, struct blocking, io);
@@ -34,8 +37,10 @@ static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t d
 {
     struct blocking *b = of(io);
     ssize_t n = b->block.io.ops->read(&b->block.io, buf, cap, deadline_ns);
-    if (n > 0 && atomic_load_explicit(&b->is_idle, memory_order_relaxed))
+    if (n > 0 && atomic_load_explicit(&b->is_idle, memory_order_relaxed)) {
         set_idle(b, false);
+        atomic_store_explicit(&b->has_asked, true, memory_order_relaxed);
+    }
     return n;
 }
 
@@ -96,6 +101,7 @@ void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atom
                     void (*on_closing)(struct blocking *b))
 {
     atomic_store(&b->given_up, HTTP_CLOSE_OPEN);
+    atomic_store(&b->has_asked, false);
     atomic_store(&b->fd, fd);
     if (io_block_init(&b->block, fd, cut) == 0)
         serve(b, app, fd);
@@ -110,6 +116,9 @@ void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reaso
     int fd = atomic_load(&b->fd);
     if (fd < 0 || !atomic_load(&b->is_idle))
         return;
+    /* whoever has just connected is about to ask */
+    if (!atomic_load_explicit(&b->has_asked, memory_order_relaxed) && idle_ns < FIRST_REQUEST_NS)
+        idle_ns = FIRST_REQUEST_NS;
     if (clock_now_ns() - atomic_load_explicit(&b->idle_since_ns, memory_order_relaxed) < idle_ns)
         return;
     atomic_store(&b->given_up, why);

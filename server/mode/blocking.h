@@ -23,6 +23,7 @@ struct blocking {
     struct http_session session;
     atomic_int fd; /* -1: none */
     atomic_bool is_idle;
+    atomic_bool has_asked; /* a first request, or part of it, has come */
     atomic_llong idle_since_ns;
     atomic_int given_up; /* enum http_close_reason, once blocking_give_up acted */
     blocking_idle_fn *on_idle;

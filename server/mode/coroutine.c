@@ -41,6 +41,7 @@ struct accepting {
     struct worker *worker;
     int fd;
     bool is_shared; /* the one listener of all workers */
+    bool is_inherited;
     struct co_task *task;
 };
 
@@ -215,14 +216,6 @@ static void take(const struct accepting *a, int fd)
         conn_start(a->worker, fd);
 }
 
-#define ACCEPT_PAUSE_MIN_NS (10 * NS_PER_MS)
-#define ACCEPT_PAUSE_MAX_NS NS_PER_S
-
-static bool is_exhausted(int err)
-{
-    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
-}
-
 /* Take what is queued already: closing would reset it. */
 static void empty_queue(const struct accepting *a)
 {
@@ -236,27 +229,21 @@ static void empty_queue(const struct accepting *a)
     }
 }
 
+/* Until cancelled.  Out of descriptors, co_accept waits until it gets one. */
 static int accept_loop(void *arg)
 {
     const struct accepting *a = arg;
-    int64_t pause_ns = ACCEPT_PAUSE_MIN_NS;
-    int rv = 0;
-    while (rv != -ECANCELED && rv != -EBADF) {
-        rv = co_accept(a->fd, NULL, NULL, CO_NO_DEADLINE);
-        if (rv >= 0) {
-            pause_ns = ACCEPT_PAUSE_MIN_NS;
-            take(a, rv);
-        } else if (is_exhausted(rv)) {
-            /* connections wait in the backlog until a descriptor is free */
-            metrics_add(METRICS_ACCEPT_FAILED, 1);
-            rv = co_sleep(pause_ns);
-            pause_ns = pause_ns * 2 < ACCEPT_PAUSE_MAX_NS ? pause_ns * 2 : ACCEPT_PAUSE_MAX_NS;
-        }
-    }
-    if (!a->worker->is_cut)
+    struct coroutine_mode *m = a->worker->mode;
+    int rv;
+    while ((rv = co_accept(a->fd, NULL, NULL, CO_NO_DEADLINE)) >= 0)
+        take(a, rv);
+    if (rv != -ECANCELED)
+        mode_fail(m->server);
+    /* an inherited socket lives on: its next owner takes what is queued */
+    if (!a->worker->is_cut && !a->is_inherited)
         empty_queue(a);
     co_close(a->fd);
-    atomic_fetch_sub(&a->worker->mode->arriving, 1);
+    atomic_fetch_sub(&m->arriving, 1);
     return 0;
 }
 
@@ -381,8 +368,8 @@ static int open_listeners(struct worker *w)
                                : listen_clone(l, (int)server->cfg->backlog);
         if (fd < 0)
             return w->index == 0 ? -errno : fd;
-        w->accepting[w->accepting_count++] =
-            (struct accepting){.worker = w, .fd = fd, .is_shared = is_shared};
+        w->accepting[w->accepting_count++] = (struct accepting){
+            .worker = w, .fd = fd, .is_shared = is_shared, .is_inherited = l->is_inherited};
     }
     return 0;
 }
@@ -419,14 +406,16 @@ static int start(struct mode_server *server)
     m->workers = calloc(count, sizeof *m->workers);
     if (m->workers == NULL)
         return -ENOMEM;
-    int rv = 0;
-    for (; m->count < count && rv == 0; m->count++) {
-        struct worker *w = &m->workers[m->count];
-        *w = (struct worker){.mode = m, .index = m->count};
+    m->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *w = &m->workers[i];
+        *w = (struct worker){.mode = m, .index = i};
         pthread_mutex_init(&w->loop_lock, NULL);
         list_init(&w->idle);
-        rv = start_worker(w);
     }
+    int rv = 0;
+    for (unsigned i = 0; i < count && rv == 0; i++)
+        rv = start_worker(&m->workers[i]);
     return rv;
 }
 

@@ -177,7 +177,8 @@ static void live(struct life *life)
     }
 }
 
-static int open_signals(sigset_t *ret_before)
+/* They stay blocked to the end: a second TERM that comes while we leave changes nothing. */
+static int open_signals(void)
 {
     static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGHUP, SIGUSR1};
     sigset_t set;
@@ -186,7 +187,7 @@ static int open_signals(sigset_t *ret_before)
         sigaddset(&set, taken[i]);
     /* a peer that went away is -EPIPE, not the end of the process */
     signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &set, ret_before);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
@@ -202,8 +203,7 @@ static void announce(const struct mode_server *server)
 int mode_run(struct mode_server *server)
 {
     struct life life = {.server = server, .state_ends_ns = CLOCK_NEVER};
-    sigset_t before;
-    int rv = life.signal_fd = open_signals(&before);
+    int rv = life.signal_fd = open_signals();
     if (rv < 0)
         return rv;
     rv = server->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -229,6 +229,5 @@ out:
     close(server->wake_fd);
 out_signals:
     close(life.signal_fd);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rv;
 }

@@ -12,9 +12,9 @@
  * of its start puts starts off, for longer each time.
  *
  * More keep-alive connections than children would starve the rest: when every
- * child is taken and connections are queued, the scoreboard says `is_starving`
- * and a child whose connection becomes idle ends it at once; idle ones are told
- * to (SIGUSR2).
+ * child is taken and connections are queued, answers say Connection: close
+ * (http_app.is_crowded), and children with an idle connection are told to end
+ * it (SIGUSR2).
  *
  * Draining: new handshakes are shut out, children get TERM: each empties the
  * queue, one connection after the other, and leaves when nothing is queued.
@@ -128,16 +128,17 @@ static void on_idle(struct blocking *b, bool is_idle)
     if (is_idle) {
         obey_signals();
         atomic_fetch_add_explicit(&child.score->turns, 1, memory_order_relaxed);
-        if (atomic_load_explicit(&child.mode->board->is_starving, memory_order_relaxed))
-            blocking_give_up(b, 0, HTTP_CLOSE_YIELDED);
     }
+    (void)b;
 }
 
 /* A connection, -EAGAIN when none is queued, or -errno. */
-static int accept_any(const struct listen_set *listeners)
+static int accept_any(const struct listen_set *listeners, bool is_leaving)
 {
     int rv = -EAGAIN;
     for (size_t i = 0; i < listeners->count; i++) {
+        if (is_leaving && listeners->items[i].is_inherited)
+            continue; /* it lives on: its next owner takes what is queued */
         int fd = accept4(listeners->items[i].fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
             return fd;
@@ -153,7 +154,7 @@ static int next_connection(int epoll_fd)
     const struct listen_set *listeners = &child.mode->server->listeners;
     for (;;) {
         bool is_leaving = atomic_load(&child.is_leaving);
-        int fd = accept_any(listeners);
+        int fd = accept_any(listeners, is_leaving);
         if (fd >= 0)
             return fd;
         if (is_leaving)
@@ -339,8 +340,10 @@ static struct census count_children(const struct prefork_mode *m)
 static int queued(const struct prefork_mode *m)
 {
     int sum = 0;
-    for (size_t i = 0; m->is_listening && i < m->server->listeners.count; i++)
-        sum += listen_queue_len(m->server->listeners.items[i].fd);
+    const struct listen_set *listeners = &m->server->listeners;
+    for (size_t i = 0; m->is_listening && i < listeners->count; i++)
+        if (!m->is_draining || !listeners->items[i].is_inherited)
+            sum += listen_queue_len(listeners->items[i].fd);
     return sum;
 }
 
@@ -409,7 +412,7 @@ static void yield_idle(struct prefork_mode *m, int64_t idle_ns, unsigned count)
 static void relieve_queue(struct prefork_mode *m, struct census census)
 {
     int waiting = census.alive == m->board->count && census.idle == 0 ? queued(m) : 0;
-    atomic_store(&m->board->is_starving, waiting > 0);
+    atomic_store(&m->server->app->is_crowded, waiting > 0);
     if (waiting > 0)
         yield_idle(m, 0, (unsigned)waiting);
 }
@@ -420,7 +423,8 @@ static void close_listeners(struct prefork_mode *m)
     if (!m->is_listening)
         return;
     for (size_t i = 0; i < listeners->count; i++)
-        shutdown(listeners->items[i].fd, SHUT_RDWR); /* for the children's copies too */
+        if (!listeners->items[i].is_inherited)
+            shutdown(listeners->items[i].fd, SHUT_RDWR); /* for the children's copies too */
     listen_set_fini(listeners);
     m->is_listening = false;
 }
@@ -456,7 +460,8 @@ static void drain(struct mode_server *server)
 {
     struct prefork_mode *m = server->state;
     for (size_t i = 0; i < server->listeners.count; i++)
-        listen_quiesce(server->listeners.items[i].fd);
+        if (!server->listeners.items[i].is_inherited)
+            listen_quiesce(server->listeners.items[i].fd);
     m->is_draining = true;
     signal_all(m, SIGTERM);
 }

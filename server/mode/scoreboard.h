@@ -29,7 +29,6 @@ struct score {
 
 struct scoreboard {
     unsigned count;
-    atomic_bool is_starving; /* connections wait although every child is taken */
-    atomic_llong idle_hint;  /* about how many children are idle; set right every tick */
+    atomic_llong idle_hint; /* about how many children are idle; set right every tick */
     struct score scores[];
 };

@@ -126,6 +126,9 @@ static int lead(struct thread_mode *m)
         bool is_draining = atomic_load(&m->is_draining);
         if (atomic_load(&m->is_cut))
             return -ESHUTDOWN;
+        for (size_t i = 0; i < n && is_draining; i++)
+            if (listeners->items[i].is_inherited)
+                fds[i].fd = -1; /* it lives on: its next owner takes what is queued */
         PROF_WAIT_BEGIN("{poll}");
         int ready = poll(fds, is_draining ? n : n + 1, is_draining ? 0 : -1);
         prof_wait_end();
@@ -286,7 +289,8 @@ static void drain(struct mode_server *server)
 {
     struct thread_mode *m = server->state;
     for (size_t i = 0; i < server->listeners.count; i++)
-        listen_quiesce(server->listeners.items[i].fd);
+        if (!server->listeners.items[i].is_inherited)
+            listen_quiesce(server->listeners.items[i].fd);
     atomic_store(&m->is_draining, true);
     stop_leading(m);
 }

@@ -1,0 +1,323 @@
+"""The life of a server in each mode: reload, drain under load, dying children, systemd."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from domaind import BIN, MODES, Domaind
+from modes import SAMPLE, Connection, counter, each_mode
+
+
+class Load:
+    """Clients that ask in a loop, over keep-alive connections that the server may end.
+
+    A request that gets no answer on a connection that was used before is sent
+    once more on a new one, as every HTTP client and proxy does for GET; what
+    fails then has failed."""
+
+    def __init__(self, port, clients=8, target="/livez", reuse=20):
+        self.port, self.target, self.reuse = port, target, reuse
+        self.answered = self.repeated = 0
+        self.failures = []
+        self.refused = 0
+        self.is_stopping = False
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.is_stopping = True
+        for thread in self.threads:
+            thread.join(30)
+
+    def run(self):
+        while not self.is_stopping:
+            try:
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=15)
+            except OSError:
+                with self.lock:
+                    self.refused += 1
+                time.sleep(0.02)
+                continue
+            self.use(connection)
+
+    def use(self, connection):
+        text = f"GET {self.target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        file = connection.makefile("rb")
+        for number in range(self.reuse):
+            if self.is_stopping:
+                break
+            try:
+                connection.sendall(text)
+                line = file.readline()
+            except OSError as error:
+                line, reason = b"", repr(error)
+            else:
+                reason = "end of stream"
+            if not line:
+                with self.lock:
+                    if number == 0:
+                        self.failures.append(reason)
+                    else:
+                        self.repeated += 1
+                break
+            closes, length = False, 0
+            while (field := file.readline().strip()) != b"":
+                name, value = field.decode().lower().split(":", 1)
+                closes = closes or (name == "connection" and "close" in value)
+                length = int(value) if name == "content-length" else length
+            file.read(length)
+            with self.lock:
+                self.answered += 1
+                if line.split()[1] != b"200":
+                    self.failures.append(line.decode())
+            if closes:
+                break
+        connection.close()
+
+
+class Lifecycle(unittest.TestCase):
+    @each_mode
+    def test_a_drain_under_load_loses_no_request(self, mode):
+        with Domaind(mode) as server, Load(server.port) as load:
+            time.sleep(0.5)
+            self.assertEqual(server.stop(), 0)
+            load.stop()
+            self.assertEqual(load.failures, [])
+            self.assertGreater(load.answered, 100)
+
+    @each_mode
+    def test_while_it_waits_to_drain_everything_is_served(self, mode):
+        with Domaind(mode, "--drain-delay=1s") as server:
+            self.assertEqual(server.get("/readyz")[0], 200)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertEqual(server.get("/readyz")[0], 503)
+            self.assertEqual(server.get(SAMPLE)[0], 200)
+
+    @each_mode
+    def test_the_second_term_ends_at_once(self, mode):
+        with Domaind(mode) as server:
+            stuck = Connection(server)
+            stuck.socket.sendall(b"GET /livez HTTP/1.1\r\nHost:")
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertIsNone(server.process.poll())
+            began = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - began, 3)
+            stuck.close()
+
+    @each_mode
+    def test_the_drain_ends_at_its_timeout(self, mode):
+        with Domaind(mode, "--drain-timeout=500ms") as server:
+            stuck = Connection(server)
+            stuck.socket.sendall(b"GET /livez HTTP/1.1\r\nHost:")
+            time.sleep(0.2)
+            began = time.monotonic()
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(time.monotonic() - began, 5)
+            self.assertIn("drain timeout", server.stderr)
+            stuck.close()
+
+    @each_mode
+    def test_reload_takes_live_parameters_and_names_the_others(self, mode):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "domaind.conf"
+            path.write_text("target-max = 8k\n")
+            with Domaind(mode, f"--config={path}") as server:
+                long = "/domain?url=http://x/" + "a" * 500
+                self.assertEqual(server.get(long)[0], 200)
+                path.write_text("target-max = 200\nbacklog = 7\n")
+                self.reload(server)
+                self.assertEqual(server.get(long)[0], 414)
+                self.assertIn("backlog is taken at the next start only", server.stderr)
+                path.write_text("target-max = nonsense\n")
+                server.process.send_signal(signal.SIGHUP)
+                self.wait_for(lambda: "stays as it was" in server.stderr)
+                self.assertEqual(server.get(long)[0], 414)
+
+    @each_mode
+    def test_reloads_under_load_fail_no_request(self, mode):
+        with Domaind(mode) as server, Load(server.port) as load:
+            for _ in range(20):
+                server.process.send_signal(signal.SIGHUP)
+                time.sleep(0.05)
+            self.wait_for(lambda: "reloaded" in server.stderr)
+            load.stop()
+            self.assertEqual(load.failures, [])
+            self.assertEqual(load.repeated, 0)
+
+    def reload(self, server):
+        before = server.stderr.count("reloaded")
+        server.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: server.stderr.count("reloaded") > before)
+
+    def wait_for(self, is_true, seconds=10):
+        deadline = time.monotonic() + seconds
+        while not is_true():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+
+
+def children_of(pid):
+    return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+class Prefork(unittest.TestCase):
+    def test_killed_children_are_replaced_and_counters_never_fall(self):
+        pattern = r'domaind_requests_total\{route="/livez"'
+        with Domaind("prefork", "--min-spare=4") as server:
+            counted = 0
+            for _ in range(5):
+                self.assertEqual(server.get("/livez")[0], 200)
+                os.kill(children_of(server.pid)[0], signal.SIGKILL)
+                time.sleep(0.15)
+                now = counter(server, pattern)
+                self.assertGreaterEqual(now, counted + 1)
+                counted = now
+            self.assertEqual(counter(server, "domaind_workers_died_total"), 5)
+            deadline = time.monotonic() + 15
+            while len(children_of(server.pid)) < 4:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+
+    def test_more_keep_alive_connections_than_children_all_get_served(self):
+        with Domaind("prefork", "--children=4", "--min-spare=1", "--max-spare=4") as server:
+            with Load(server.port, clients=16, reuse=1000000) as load:
+                time.sleep(2)
+                load.stop()
+                self.assertEqual(load.failures, [])
+            idle = [Connection(server) for _ in range(12)]
+            for connection in idle:
+                connection.send()
+            for connection in idle:
+                self.assertEqual(connection.receive()[0], 200)
+            for connection in idle:  # open till here: none waited for another to be closed
+                connection.close()
+
+    def test_children_leave_when_the_master_is_killed(self):
+        server = Domaind("prefork").__enter__()
+        children = children_of(server.pid)
+        self.assertTrue(children)
+        server.kill()
+        deadline = time.monotonic() + 10
+        while any(pathlib.Path(f"/proc/{child}").exists() for child in children):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+
+class Systemd(unittest.TestCase):
+    @each_mode
+    def test_says_when_it_is_ready_reloads_and_stops(self, mode):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/notify"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bus:
+                bus.bind(path)
+                bus.settimeout(10)
+                env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"}
+                with Domaind(mode, env=env) as server:
+                    self.expect(bus, "READY=1")
+                    self.expect(bus, "WATCHDOG=1")
+                    server.process.send_signal(signal.SIGHUP)
+                    self.expect(bus, "RELOADING=1\nMONOTONIC_USEC=")
+                    self.expect(bus, "READY=1")
+                    server.process.send_signal(signal.SIGTERM)
+                    self.expect(bus, "STOPPING=1")
+
+    def expect(self, bus, text):
+        while text not in (got := bus.recv(4096).decode()):
+            self.assertIn("WATCHDOG=1", got)
+
+    @each_mode
+    def test_serves_sockets_it_was_handed_and_hands_over_without_a_refusal(self, mode):
+        """Two generations on one socket, as systemd restarts a service."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(128)
+            port = listener.getsockname()[1]
+            with Load(port, clients=4, reuse=10) as load:
+                for _ in range(3):
+                    process = self.start(mode, listener)
+                    time.sleep(0.5)
+                    process.send_signal(signal.SIGTERM)
+                    self.assertEqual(process.wait(20), 0)
+                last = self.start(mode, listener)
+                time.sleep(0.3)
+                load.stop()
+                last.terminate()
+                self.assertEqual(last.wait(20), 0)
+                self.assertEqual(load.failures, [])
+                self.assertEqual(load.refused, 0)
+                self.assertGreater(load.answered, 100)
+
+    def start(self, mode, listener):
+        code = (
+            "import os,sys; fd=int(sys.argv[1]); os.dup2(fd,3); os.set_inheritable(3,True);"
+            "os.environ['LISTEN_PID']=str(os.getpid()); os.environ['LISTEN_FDS']='1';"
+            "os.execv(sys.argv[2], sys.argv[2:])"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", code, str(listener.fileno()), BIN / "domaind", f"--mode={mode}"],
+            pass_fds=[listener.fileno()],
+            stderr=subprocess.DEVNULL,
+        )
+
+
+class PidFile(unittest.TestCase):
+    def test_is_written_and_removed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "domaind.pid"
+            with Domaind("coroutine", f"--pid-file={path}") as server:
+                self.assertEqual(int(path.read_text()), server.pid)
+            self.assertFalse(path.exists())
+
+    def test_a_folder_that_is_not_there_is_named(self):
+        with self.assertRaises(AssertionError) as caught:
+            Domaind("coroutine", "--pid-file=/nowhere/domaind.pid").__enter__()
+        self.assertIn("cannot write the pid file /nowhere/domaind.pid", str(caught.exception))
+
+
+class Descriptors(unittest.TestCase):
+    @each_mode
+    def test_running_out_of_them_neither_spins_nor_lasts(self, mode):
+        if mode == "prefork":
+            return  # a child has one connection
+        with Domaind(mode) as server:
+            subprocess.run(["prlimit", f"--pid={server.pid}", "--nofile=40:40"], check=True)
+            held = []
+            for _ in range(60):
+                held.append(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+            time.sleep(0.5)
+            cpu = self.cpu_of(server.pid)
+            time.sleep(1)
+            self.assertLess(self.cpu_of(server.pid) - cpu, 0.3)
+            for connection in held:
+                connection.close()
+            time.sleep(1.2)
+            self.assertEqual(server.get("/livez")[0], 200)
+            if mode == "thread":
+                self.assertGreater(counter(server, "domaind_accept_failures_total"), 0)
+
+    def cpu_of(self, pid):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
