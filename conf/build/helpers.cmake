@@ -30,6 +30,6 @@ function(domaind_test name)
     set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${arg_TIMEOUT})
     if(DOMAIND_SANITIZE)
         set_tests_properties(unit.${name} PROPERTIES ENVIRONMENT
-            "CK_FORK=no;ASAN_OPTIONS=detect_stack_use_after_return=0:handle_segv=0;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/conf/build/tsan.supp:history_size=4;UBSAN_OPTIONS=print_stacktrace=1")
+            "CK_FORK=no;ASAN_OPTIONS=detect_stack_use_after_return=0:handle_segv=0;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/conf/build/tsan.supp:history_size=4:handle_segv=0;UBSAN_OPTIONS=print_stacktrace=1")
     endif()
 endfunction()
