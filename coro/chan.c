@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/run.h"
 #include "coro/sync.h"
 #include "coro/waiters.h"
 
@@ -75,11 +76,16 @@ static inline void *slot(struct co_chan *chan, size_t index)
     return chan->ring + at * chan->item_bytes;
 }
 
-/* Tell the waiter which of its clauses was served, and wake it. */
-static inline void serve(struct co_waiter *waiter, int result)
+/* Tell the waiter which of its clauses was served. */
+static inline void told(struct co_waiter *waiter)
 {
     struct chan_wait *wait = CONTAINER_OF(waiter, struct chan_wait, waiter);
     *wait->ret_served = wait;
+}
+
+static inline void serve(struct co_waiter *waiter, int result)
+{
+    told(waiter);
     coro_wake(waiter->task, result);
 }
 
@@ -128,14 +134,14 @@ static inline int try_recv(struct co_chan *chan, void *ret_item)
 
 /* ---- send and receive ---- */
 
-static int wait_one(struct list *waiters, enum co_wait why, struct co_chan *chan, void *item,
-                    int64_t deadline_ns)
+static inline int wait_one(struct list *waiters, enum co_wait why, struct co_chan *chan, void *item,
+                           int64_t deadline_ns)
 {
     struct chan_wait *served;
     struct chan_wait self = {.waiter = {.task = coro_loop_tls->self, .item = item},
                              .ret_served = &served};
     list_add_tail(waiters, &self.waiter.link);
-    int rv = coro_park(why, chan, deadline_ns);
+    int rv = coro_park_fast(coro_loop_tls->self, why, chan, deadline_ns);
     list_del(&self.waiter.link);
     return rv;
 }
@@ -145,14 +151,19 @@ int co_chan_send(struct co_chan *chan, const void *item, int64_t deadline_ns)
     struct co_task *self = coro_self_or_die("co_chan_send");
     if (UNLIKELY(self->is_cancelled))
         return -ECANCELED;
-    int rv = try_send(chan, item);
-    if (rv > 0) {
-        if (chan->capacity == 0)
-            coro_give_way(self);
-        return 0;
+    if (chan->capacity == 0 && !chan->is_closed) {
+        struct co_waiter *receiver = coro_waiter_take(&chan->receivers);
+        if (LIKELY(receiver != NULL)) {
+            copy_item(chan, receiver->item, item);
+            told(receiver);
+            coro_hand_over(self, receiver->task);
+            return 0;
+        }
+    } else {
+        int rv = try_send(chan, item);
+        if (rv != 0)
+            return rv < 0 ? rv : 0;
     }
-    if (rv < 0)
-        return rv;
     return wait_one(&chan->senders, CO_WAIT_SEND, chan, (void *)(uintptr_t)item, deadline_ns);
 }
 

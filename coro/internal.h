@@ -128,7 +128,7 @@ struct co_loop {
     struct co_task *ready_tail;
     bool is_clocked;    /* each switch reads the tick counter: accounting or recording is on */
     bool is_tick_fresh; /* `ticks` is of this poll */
-    int budget;         /* switches left before the loop looks at I/O and timers */
+    int budget;         /* atomic: switches left before the loop looks at I/O and timers */
     int io_budget;      /* calls left that a task may do without giving way */
     struct co_task *pool;
     size_t pool_count;
@@ -147,7 +147,6 @@ struct co_loop {
 
     struct co_stack_arena arena;
     size_t live; /* tasks that have not ended */
-    size_t ready_count;
     uint64_t next_id;
     bool is_ending;
     bool is_accounting;
@@ -163,24 +162,27 @@ struct co_loop {
     bool is_shared;  /* another thread may know this loop, and post */
     bool is_deadlock_told;
 
-    struct list all; /* in the list of loops */
+    struct list all; /* in the list of loops; guarded by its lock */
+    bool is_listed;
     int ring_slot;
     unsigned dumps_seen;
     char *alt_stack;
-    uint64_t turns;
+    uint64_t turns;    /* atomic */
+    uint64_t switches; /* up to the last turn */
     uint64_t trimmed;
     uint64_t lag[64]; /* turns, by the bit length of their ticks */
 
     pthread_t thread;
     int64_t watchdog_ns; /* not above 0: not watched */
-    uint64_t beat;       /* atomic: switches */
     bool is_polling;     /* atomic */
     bool is_watch_told;  /* these three: the watchdog's */
     uint64_t watch_beat;
     int64_t watch_since_ns;
 };
 
-extern __thread struct co_loop *coro_loop_tls;
+/* The loop of this thread.  initial-exec: one instruction, also in the shared library. */
+extern __thread struct co_loop *coro_loop_tls
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* ---- sched.c ---- */
 
@@ -189,17 +191,12 @@ extern __thread struct co_loop *coro_loop_tls;
 int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_ns);
 /* Make a parked task ready; its park returns `woken`.  Else a no-op. */
 void coro_wake(struct co_task *task, int woken);
-/* Append a task to the run queue. */
-void coro_ready(struct co_loop *loop, struct co_task *task);
-/* Let the other ready tasks run first. */
-void coro_give_way(struct co_task *task);
-/* End of a task: go on with another one; returns when the stack is spawned on again. */
-void coro_leave(struct co_loop *loop, struct co_task *task);
 /* After a call that did not block: every so often, let others run. */
+void coro_io_budget_spent(struct co_task *task);
 static inline void coro_count_io(struct co_loop *loop)
 {
     if (UNLIKELY(--loop->io_budget <= 0))
-        coro_give_way(loop->self);
+        coro_io_budget_spent(loop->self);
 }
 
 /* ---- task.c ---- */
@@ -263,6 +260,14 @@ bool coro_port_is_posted(const struct co_port *port);
 /* Run what was posted. */
 void coro_port_run(struct co_port *port);
 
+NORETURN void coro_die_outside(const char *call);
+
 /* The running task when it may block.  Calling this outside a task is a bug of
  * the caller's that no return value could repair. */
-struct co_task *coro_self_or_die(const char *call);
+static inline struct co_task *coro_self_or_die(const char *call)
+{
+    struct co_loop *loop = coro_loop_tls;
+    if (UNLIKELY(loop == NULL || loop->self == NULL))
+        coro_die_outside(call);
+    return loop->self;
+}

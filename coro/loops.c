@@ -46,6 +46,7 @@ int coro_loops_add(struct co_loop *loop)
         pthread_atfork(NULL, NULL, on_fork_child);
     }
     list_add_tail(&loops, &loop->all);
+    loop->is_listed = true;
     loop->dumps_seen = __atomic_load_n(&dumps_asked, __ATOMIC_RELAXED);
     loop->ring_slot = -1;
     for (int i = 0; i < LOOPS_MAX && loop->ring_slot < 0; i++)
@@ -59,8 +60,10 @@ int coro_loops_add(struct co_loop *loop)
 
 void coro_loops_remove(struct co_loop *loop)
 {
+    if (!loop->is_listed)
+        return;
     pthread_mutex_lock(&loops_lock);
-    list_del(&loop->all); /* self-linked when the loop never got as far as the list */
+    list_del(&loop->all);
     if (loop->ring_slot >= 0)
         __atomic_store_n(&ring_fds[loop->ring_slot], 0, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&loops_lock);

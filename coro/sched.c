@@ -19,52 +19,22 @@
 #include "coro/internal.h"
 #include "coro/loops.h"
 #include "coro/prof/prof.h"
+#include "coro/run.h"
 
 #define TURN_SWITCHES_FIRST 64
 #define TURN_SWITCHES_MAX   256
+/* Taken off the budget when a turn is over by time. */
+#define TURN_OVER           (1 << 24)
 #define TURN_SHORT_NS       (NS_PER_MS / 4)
 #define TURN_LONG_NS        NS_PER_MS
-/* Calls that find data waiting, in a row, before a task gives way. */
-#define IO_BUDGET           64
 #define WATCHDOG_DEFAULT_NS (100 * NS_PER_MS)
 
 __thread struct co_loop *coro_loop_tls;
 
-/* ---- the run queue ---- */
+/* ---- switching ---- */
 
-void coro_ready(struct co_loop *loop, struct co_task *task)
+NOINLINE void coro_charge(struct co_loop *loop, struct co_task *from, struct prof_cursor *next)
 {
-    task->state = CO_TASK_READY;
-    task->next = NULL;
-    if (loop->ready_head == NULL)
-        loop->ready_head = task;
-    else
-        loop->ready_tail->next = task;
-    loop->ready_tail = task;
-    loop->ready_count++;
-}
-
-static inline struct co_task *take_ready(struct co_loop *loop)
-{
-    struct co_task *task = loop->ready_head;
-    loop->ready_head = task->next;
-    loop->ready_count--;
-    loop->self = task;
-    loop->io_budget = IO_BUDGET;
-    task->state = CO_TASK_RUNNING;
-    return task;
-}
-
-/* Charge what ran until now (NULL: the loop itself), and start what runs next. */
-static inline void count_switch(struct co_loop *loop, struct co_task *from, struct co_task *to)
-{
-    __atomic_store_n(&loop->beat, loop->beat + 1, __ATOMIC_RELAXED);
-    struct prof_cursor *next = to != NULL ? &to->prof : prof_loop_cursor();
-    if (!loop->is_clocked) {
-        /* whoever opens a recording slot finds out whose turn it is */
-        prof_self.running = next;
-        return;
-    }
     uint64_t now = prof_ticks();
     if (from != NULL) {
         uint64_t slice = now - loop->ticks;
@@ -75,27 +45,8 @@ static inline void count_switch(struct co_loop *loop, struct co_task *from, stru
     prof_park(from != NULL ? &from->prof : prof_loop_cursor(), now);
     prof_resume(next, now);
     loop->ticks = now;
-    if (UNLIKELY(now > loop->turn_end_ticks))
-        loop->budget = 0;
-}
-
-/* Leave `task`, whose new state is set, for the next ready one. */
-static inline void switch_away(struct co_loop *loop, struct co_task *task)
-{
-    if (UNLIKELY(loop->ready_head == NULL || --loop->budget <= 0)) {
-        loop->self = NULL;
-        count_switch(loop, task, NULL);
-        coro_context_switch(&task->context, &loop->context);
-        return;
-    }
-    struct co_task *next = take_ready(loop);
-    count_switch(loop, task, next);
-    coro_context_switch(&task->context, &next->context);
-}
-
-NOINLINE void coro_leave(struct co_loop *loop, struct co_task *task)
-{
-    switch_away(loop, task);
+    if (UNLIKELY(now > loop->turn_end_ticks && loop->budget > 0))
+        __atomic_store_n(&loop->budget, loop->budget - TURN_OVER, __ATOMIC_RELAXED);
 }
 
 /* ---- park and wake ---- */
@@ -134,10 +85,7 @@ NOINLINE int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_
         if (rv < 0)
             return rv;
     }
-    task->wait = (uint8_t)wait;
-    task->wait_on = wait_on;
-    task->state = CO_TASK_PARKED;
-    switch_away(loop, task);
+    coro_park_here(loop, task, wait, wait_on);
     if (UNLIKELY(scope != NULL && task->woken == -ETIMEDOUT))
         scope->has_expired = true;
     return task->woken;
@@ -162,22 +110,10 @@ void coro_wake(struct co_task *task, int woken)
     coro_ready(loop, task);
 }
 
-struct co_task *coro_self_or_die(const char *call)
+void coro_die_outside(const char *call)
 {
-    struct co_loop *loop = coro_loop_tls;
-    if (LIKELY(loop != NULL && loop->self != NULL))
-        return loop->self;
     fprintf(stderr, "coro: %s called outside a task\n", call);
     abort();
-}
-
-static inline void give_way(struct co_loop *loop, struct co_task *task)
-{
-    coro_ready(loop, task);
-    if (loop->ready_head == task && --loop->budget > 0)
-        take_ready(loop);
-    else
-        switch_away(loop, task);
 }
 
 NOINLINE int co_yield (void)
@@ -185,13 +121,13 @@ NOINLINE int co_yield (void)
     struct co_task *task = coro_self_or_die("co_yield");
     if (UNLIKELY(task->is_cancelled))
         return -ECANCELED;
-    give_way(task->loop, task);
+    coro_give_way(task);
     return task->is_cancelled ? -ECANCELED : 0;
 }
 
-NOINLINE void coro_give_way(struct co_task *task)
+NOINLINE void coro_io_budget_spent(struct co_task *task)
 {
-    give_way(task->loop, task);
+    coro_give_way(task);
 }
 
 int co_sleep_until(int64_t deadline_ns)
@@ -236,14 +172,17 @@ struct co_loop *co_loop_self(void)
 
 void coro_counts_of(const struct co_loop *loop, struct co_counts *ret_counts)
 {
+    size_t ready = 0;
+    for (const struct co_task *task = loop->ready_head; task != NULL; task = task->next)
+        ready++;
     *ret_counts = (struct co_counts){.alive = loop->live,
-                                     .ready = loop->ready_count,
+                                     .ready = ready,
                                      .parked_fds = loop->parked_fds,
                                      .stacks = loop->arena.cut,
                                      .pooled = loop->pool_count,
                                      .unguarded = loop->arena.unguarded,
                                      .spawned = loop->next_id,
-                                     .switches = loop->beat,
+                                     .switches = loop->switches,
                                      .turns = loop->turns,
                                      .trimmed = loop->trimmed};
 }
@@ -294,14 +233,16 @@ static void adapt_budget(struct co_loop *loop, int64_t turn_ns)
 static NOINLINE void run_ready(struct co_loop *loop)
 {
     loop->is_clocked = loop->is_accounting || prof_self.slot != NULL;
-    loop->budget = loop->turn_switches;
+    __atomic_store_n(&loop->budget, loop->turn_switches, __ATOMIC_RELAXED);
     loop->turn_end_ticks = UINT64_MAX;
-    struct co_task *next = take_ready(loop);
-    count_switch(loop, NULL, next);
+    struct co_task *next = coro_take_ready(loop);
+    coro_count_switch(loop, NULL, next);
     uint64_t start_ticks = loop->ticks;
     loop->turn_end_ticks = start_ticks + loop->turn_ticks_max;
     coro_context_switch(&loop->context, &next->context);
-    loop->turns++;
+    __atomic_store_n(&loop->turns, loop->turns + 1, __ATOMIC_RELAXED);
+    int left = loop->budget < -TURN_OVER / 2 ? loop->budget + TURN_OVER : loop->budget;
+    loop->switches += (uint64_t)(loop->turn_switches - left) + 1;
     if (loop->is_clocked)
         loop->lag[64 - __builtin_clzll((loop->ticks - start_ticks) | 1)]++;
     if (loop->budget <= 0)

@@ -14,6 +14,7 @@
 
 #include "coro/internal.h"
 #include "coro/io.h"
+#include "coro/run.h"
 
 /* At the top of the stack, on cache lines of its own. */
 #define TASK_BYTES ((sizeof(struct co_task) + 63) & ~(size_t)63)
@@ -101,7 +102,7 @@ static void task_main(void)
         } else if (task->joiner != NULL) {
             coro_wake(task->joiner, 0);
         }
-        coro_leave(loop, task);
+        coro_switch_away(loop, task);
     }
 }
 
@@ -158,13 +159,16 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
         }
     }
     task->is_detached = false;
-    task->is_cancelled = task->is_cancel_wanted = loop->is_ending;
+    task->is_cancelled = false;
+    task->is_cancel_wanted = false;
     task->cancel_off = 0;
     task->scope = NULL;
     task->group = NULL;
     task->locals = NULL;
     task->is_parked_fd = false;
     task->is_unwatched = false;
+    if (UNLIKELY(loop->is_ending))
+        task->is_cancelled = task->is_cancel_wanted = true;
     task->fn = fn;
     task->arg = arg;
     task->site = site;
@@ -207,7 +211,7 @@ int co_join(struct co_task *task, int64_t deadline_ns, int *ret_result)
         return -EINVAL;
     if (task->state != CO_TASK_DEAD) {
         task->joiner = self;
-        int rv = coro_park(CO_WAIT_JOIN, task, deadline_ns);
+        int rv = coro_park_fast(self, CO_WAIT_JOIN, task, deadline_ns);
         task->joiner = NULL;
         /* It may have ended while our cancel or deadline was on its way. */
         if (rv < 0 && task->state != CO_TASK_DEAD)

@@ -1,9 +1,9 @@
 /* coro/watchdog.c - a thread that notices when a task blocks its loop.
  *
- * Every loop counts a beat at each switch and says when it is in its poll.  A
- * loop that is not, and whose beat has not moved for its watchdog_ns, gets a
+ * Every loop counts its turns, and in a turn its switches, and says when it is in its poll.  A
+ * loop that is not, and whose counts have not moved for its watchdog_ns, gets a
  * signal; the handler, on the loop's thread, copies the running task's name
- * and its native stack; the watchdog reports it, once for each beat.  A
+ * and its native stack; the watchdog reports it, once a stretch.  A
  * watchdog that itself was late to wake judges nothing: the machine is busy.
  *
  * The signal is SIGURG: ignored by default, and restarted system calls go on. */
@@ -129,7 +129,8 @@ static void look_at(struct co_loop *loop, void *arg)
     look->watched++;
     if (loop->watchdog_ns / 2 < look->pause_ns)
         look->pause_ns = loop->watchdog_ns / 2;
-    uint64_t beat = __atomic_load_n(&loop->beat, __ATOMIC_RELAXED);
+    uint64_t beat = __atomic_load_n(&loop->turns, __ATOMIC_RELAXED) << 32 |
+                    (uint32_t)__atomic_load_n(&loop->budget, __ATOMIC_RELAXED);
     bool is_polling = __atomic_load_n(&loop->is_polling, __ATOMIC_RELAXED);
     if (is_polling || beat != loop->watch_beat || look->is_late) {
         loop->watch_beat = beat;

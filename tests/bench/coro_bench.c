@@ -6,8 +6,10 @@
  * interleaved. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "coro/inspect.h"
 #include "coro/io.h"
 #include "coro/switch.h"
+#include "coro/sync.h"
 
 #define ROUNDS 9
 
@@ -120,6 +124,89 @@ static int spawn_main(void *arg)
     return 0;
 }
 
+/* ---- channel ---- */
+
+#define MESSAGES 500000
+
+static int chan_source(void *arg)
+{
+    for (uintptr_t i = 0; i < MESSAGES; i++)
+        if (co_chan_send(arg, &i, CO_NO_DEADLINE) < 0)
+            return -1;
+    return 0;
+}
+
+/* A channel without capacity: every message is a meeting of two tasks. */
+static int chan_main(void *arg)
+{
+    (void)arg;
+    struct co_chan *chan = co_chan_new(sizeof(uintptr_t), 0);
+    uintptr_t item;
+    int64_t start_ns = clock_now_ns();
+    struct co_task *source = co_spawn(chan_source, chan);
+    for (uintptr_t i = 0; i < MESSAGES; i++)
+        if (co_chan_recv(chan, &item, CO_NO_DEADLINE) < 0 || item != i)
+            return -1;
+    measured = (double)(clock_now_ns() - start_ns) / MESSAGES;
+    int rv = co_join(source, CO_NO_DEADLINE, NULL);
+    co_chan_free(chan);
+    return rv;
+}
+
+/* ---- a million tasks ---- */
+
+#define MILLION 1000000
+
+static int64_t resident_bytes(void)
+{
+    char text[128] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    long long pages = 0;
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*d %lld", &pages) != 1)
+        die("statm");
+    close(fd);
+    return pages * 4096;
+}
+
+static int long_sleeper(void *arg)
+{
+    return co_event_wait(arg, co_now() + 3600 * NS_PER_S);
+}
+
+static int million_main(void *arg)
+{
+    (void)arg;
+    struct co_task **tasks = malloc(MILLION * sizeof(struct co_task *));
+    struct co_counts counts;
+    struct co_event over;
+    if (tasks == NULL)
+        return -ENOMEM;
+    memset(tasks, 1, MILLION * sizeof(struct co_task *));
+    co_event_init(&over);
+    int64_t before = resident_bytes();
+    for (int i = 0; i < MILLION; i++)
+        if ((tasks[i] = co_spawn(long_sleeper, &over)) == NULL)
+            return -ENOMEM;
+    if (co_yield () < 0)
+        return -1;
+    while (co_counts(&counts) == 0 && counts.ready > 0)
+        if (co_yield () < 0)
+            return -1;
+    measured = (double)(resident_bytes() - before) / MILLION;
+    if (co_counts(&counts) < 0 || counts.ready != 0 || counts.alive != MILLION + 1 ||
+        counts.unguarded != 0)
+        return -EIO;
+    co_event_set(&over);
+    for (int i = 0; i < MILLION; i++) {
+        int result;
+        if (co_join(tasks[i], CO_NO_DEADLINE, &result) < 0 || result < 0)
+            return -1;
+    }
+    free(tasks);
+    return 0;
+}
+
+/* The yield, spawn and channel figures are those of a loop that keeps no accounts. */
 static const struct co_options unaccounted = {.is_unaccounted = true};
 
 static double in_loop(co_fn *fn, const struct co_options *options)
@@ -268,11 +355,15 @@ int main(void)
     for (int i = 0; i < ROUNDS; i++)
         values[i] = in_loop(spawn_main, &unaccounted);
     report("coro.spawn_join", median(values, ROUNDS), "ns");
+    for (int i = 0; i < ROUNDS; i++)
+        values[i] = in_loop(chan_main, &unaccounted);
+    report("coro.channel", median(values, ROUNDS), "ns");
     for (int i = 0; i < ROUNDS; i++) {
         base[i] = echo_us(serve_epoll);
         values[i] = echo_us(serve_coro) / base[i];
     }
     report("coro.echo_base", median(base, ROUNDS), "us");
     report("coro.echo", median(values, ROUNDS), "x");
+    report("coro.million", in_loop(million_main, NULL), "bytes");
     return 0;
 }

@@ -22,7 +22,8 @@ static int64_t soon(void)
 static void contains(const struct buf *text, const char *what)
 {
     if (memmem(text->data, text->len, what, strlen(what)) == NULL)
-        ck_abort_msg("'%s' is not in:\n%.*s", what, (int)text->len, text->data);
+        ck_abort_msg("'%s' is not in:\n%.*s", what, (int)(text->len < 1500 ? text->len : 1500),
+                     text->data);
 }
 
 /* ---- reports ---- */
