@@ -170,21 +170,29 @@ struct co_loop *co_loop_self(void)
 
 /* ---- counters ---- */
 
+/* Switches to tasks in the running turn: what its budget lost, and the first. */
+static uint64_t turn_switches_done(const struct co_loop *loop)
+{
+    int left = loop->budget < -TURN_OVER / 2 ? loop->budget + TURN_OVER : loop->budget;
+    return (uint64_t)(loop->turn_switches - left) + 1;
+}
+
 void coro_counts_of(const struct co_loop *loop, struct co_counts *ret_counts)
 {
     size_t ready = 0;
     for (const struct co_task *task = loop->ready_head; task != NULL; task = task->next)
         ready++;
-    *ret_counts = (struct co_counts){.alive = loop->live,
-                                     .ready = ready,
-                                     .parked_fds = loop->parked_fds,
-                                     .stacks = loop->arena.cut,
-                                     .pooled = loop->pool_count,
-                                     .unguarded = loop->arena.unguarded,
-                                     .spawned = loop->next_id,
-                                     .switches = loop->switches,
-                                     .turns = loop->turns,
-                                     .trimmed = loop->trimmed};
+    *ret_counts = (struct co_counts){
+        .alive = loop->live,
+        .ready = ready,
+        .parked_fds = loop->parked_fds,
+        .stacks = loop->arena.cut,
+        .pooled = loop->pool_count,
+        .unguarded = loop->arena.unguarded,
+        .spawned = loop->next_id,
+        .switches = loop->switches + (loop->self != NULL ? turn_switches_done(loop) : 0),
+        .turns = loop->turns,
+        .trimmed = loop->trimmed};
 }
 
 int co_counts(struct co_counts *ret_counts)
@@ -241,8 +249,7 @@ static NOINLINE void run_ready(struct co_loop *loop)
     loop->turn_end_ticks = start_ticks + loop->turn_ticks_max;
     coro_context_switch(&loop->context, &next->context);
     __atomic_store_n(&loop->turns, loop->turns + 1, __ATOMIC_RELAXED);
-    int left = loop->budget < -TURN_OVER / 2 ? loop->budget + TURN_OVER : loop->budget;
-    loop->switches += (uint64_t)(loop->turn_switches - left) + 1;
+    loop->switches += turn_switches_done(loop);
     if (loop->is_clocked)
         loop->lag[64 - __builtin_clzll((loop->ticks - start_ticks) | 1)]++;
     if (loop->budget <= 0)
