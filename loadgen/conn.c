@@ -7,6 +7,7 @@
 
 #include "coro/base/clock.h"
 #include "coro/io.h"
+#include "coro/prof/prof.h"
 #include "loadgen/target.h"
 
 /* After a failed connect: no busy loop against a server that is gone. */
@@ -64,6 +65,7 @@ static enum lg_outcome outcome_of(int err, enum lg_outcome otherwise)
 
 static int hook_up(struct lg_conn *c, int64_t deadline_ns)
 {
+    PROF_FN();
     const struct lg_target *target = c->worker->load->target;
     int fd = socket(target->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -112,6 +114,7 @@ static const char *next_request(struct lg_worker *w, size_t *ret_bytes)
 
 static int write_batch(struct lg_conn *c, int64_t deadline_ns)
 {
+    PROF_FN();
     struct lg_worker *w = c->worker;
     struct iovec iov[LG_PIPELINE_MAX];
     for (unsigned i = 0; i < c->unanswered; i++) {
@@ -127,6 +130,7 @@ static int write_batch(struct lg_conn *c, int64_t deadline_ns)
 
 static int write_one(struct lg_conn *c, int64_t deadline_ns)
 {
+    PROF_FN();
     size_t n;
     const char *bytes = next_request(c->worker, &n);
     if (c->worker->load->trickle_ns > 0) {
@@ -157,6 +161,7 @@ static void end_one(struct lg_conn *c)
 /* Take n bytes (0: end of stream) apart.  LG_OK: all is well so far. */
 static enum lg_outcome take_bytes(struct lg_conn *c, const char *bytes, size_t n)
 {
+    PROF_FN();
     bool at_end = n == 0;
     do {
         size_t used = 0;
@@ -180,6 +185,7 @@ static enum lg_outcome take_bytes(struct lg_conn *c, const char *bytes, size_t n
 
 static void read_answers(struct lg_conn *c, int64_t deadline_ns)
 {
+    PROF_FN();
     char *buffer = c->worker->buffer;
     while (c->unanswered > 0) {
         ssize_t n = co_read(c->fd, buffer, READ_BYTES, deadline_ns);
@@ -204,6 +210,7 @@ static void read_answers(struct lg_conn *c, int64_t deadline_ns)
 
 static void exchange(struct lg_conn *c, unsigned batch)
 {
+    PROF_FN();
     const struct lg_load *load = c->worker->load;
     struct lg_record *r = record_of(c);
     int64_t deadline_ns = clock_add_ns(c->now_ns, load->timeout_ns);
@@ -235,6 +242,7 @@ static void exchange(struct lg_conn *c, unsigned batch)
 /* Wait for the next request's time; how many to send, 0: there is none any more. */
 static unsigned next_due(struct lg_conn *c)
 {
+    PROF_FN();
     struct lg_worker *w = c->worker;
     const struct lg_load *load = w->load;
     if (w->requests_left == 0 || __atomic_load_n(w->stop, __ATOMIC_RELAXED))

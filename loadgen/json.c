@@ -213,35 +213,40 @@ static void put_result(struct out *o, const struct lg_load *load, const struct l
     put(o, "}");
 }
 
-int lg_json_run(struct buf *out, const struct lg_setting *setting, const struct lg_load *load,
-                const char *url, const struct lg_result *result, const struct lg_findings *findings,
-                const struct lg_gate_result *gates, size_t n_gates, int exit_code)
+static void put_findings(struct out *o, const struct lg_findings *findings)
 {
     static const char *const words[] = {[LG_NOTE] = "note",
                                         [LG_WARNING] = "warning",
                                         [LG_FAILED] = "failed",
                                         [LG_INVALID] = "invalid"};
+    put(o, "\"findings\":[");
+    for (size_t i = 0; i < findings->n; i++) {
+        put(o, "%s{\"severity\":\"%s\",", i > 0 ? "," : "", words[findings->list[i].severity]);
+        put_text(o, "text", findings->list[i].text);
+        put(o, "}");
+    }
+    put(o, "]");
+}
+
+int lg_json_run(struct buf *out, const struct lg_run_report *r)
+{
     struct out o = {out, 0};
     put(&o, "{\"kind\":\"run\",");
-    put_setting(&o, setting);
+    put_setting(&o, r->setting);
     put(&o, ",");
-    put_load(&o, load, url);
+    put_load(&o, r->load, r->url);
     put(&o, ",");
-    put_result(&o, load, result);
-    put(&o, ",\"findings\":[");
-    for (size_t i = 0; i < findings->n; i++) {
-        put(&o, "%s{\"severity\":\"%s\",", i > 0 ? "," : "", words[findings->list[i].severity]);
-        put_text(&o, "text", findings->list[i].text);
-        put(&o, "}");
-    }
-    put(&o, "],\"gates\":[");
-    for (size_t i = 0; i < n_gates; i++) {
+    put_result(&o, r->load, r->result);
+    put(&o, ",");
+    put_findings(&o, r->findings);
+    put(&o, ",\"gates\":[");
+    for (size_t i = 0; i < r->n_gates; i++) {
         put(&o, "%s{", i > 0 ? "," : "");
-        put_text(&o, "condition", gates[i].gate.text);
-        put(&o, ",\"known\":%s,\"breached\":%s}", gates[i].is_known ? "true" : "false",
-            gates[i].holds ? "true" : "false");
+        put_text(&o, "condition", r->gates[i].gate.text);
+        put(&o, ",\"known\":%s,\"breached\":%s}", r->gates[i].is_known ? "true" : "false",
+            r->gates[i].holds ? "true" : "false");
     }
-    put(&o, "],\"exit\":%d}\n", exit_code);
+    put(&o, "],\"exit\":%d}\n", r->exit_code);
     return o.rv;
 }
 

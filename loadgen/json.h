@@ -25,11 +25,18 @@ struct lg_gate_result {
     double value;
 };
 
-/* One run; findings and gates as printed. */
-MUST_USE int lg_json_run(struct buf *out, const struct lg_setting *setting,
-                         const struct lg_load *load, const char *url,
-                         const struct lg_result *result, const struct lg_findings *findings,
-                         const struct lg_gate_result *gates, size_t n_gates, int exit_code);
+/* Everything that is known about one run. */
+struct lg_run_report {
+    const struct lg_setting *setting;
+    const struct lg_load *load;
+    const char *url;
+    const struct lg_result *result;
+    const struct lg_findings *findings;
+    const struct lg_gate_result *gates;
+    size_t n_gates;
+    int exit_code;
+};
+MUST_USE int lg_json_run(struct buf *out, const struct lg_run_report *report);
 
 /* Comparisons: begin, each, end. */
 MUST_USE int lg_json_compare_begin(struct buf *out, const struct lg_setting *setting);

@@ -16,6 +16,7 @@
 #include "loadgen/html.h"
 #include "loadgen/json.h"
 #include "loadgen/options.h"
+#include "loadgen/profile.h"
 #include "loadgen/report.h"
 #include "loadgen/run.h"
 #include "loadgen/scenario.h"
@@ -129,7 +130,14 @@ static int report(const struct lg_options *o, const struct lg_load *load, struct
         return code;
     struct buf json;
     buf_init(&json, JSON_MAX_BYTES);
-    int rv = lg_json_run(&json, &setting, load, o->url, result, &findings, gates, o->n_gates, code);
+    int rv = lg_json_run(&json, &(struct lg_run_report){.setting = &setting,
+                                                        .load = load,
+                                                        .url = o->url,
+                                                        .result = result,
+                                                        .findings = &findings,
+                                                        .gates = gates,
+                                                        .n_gates = o->n_gates,
+                                                        .exit_code = code});
     code = write_files(o, &json, rv, code);
     buf_fini(&json);
     return code;
@@ -180,11 +188,15 @@ static int run(const struct lg_options *o)
         rv = lg_preflight(&load, &why);
     if (rv == 0)
         rv = lg_target_reach(&target, load.timeout_ns, &why);
+    if (rv == 0 && o->profile && (rv = lg_profile_start(load.threads)) < 0)
+        lg_why_set(&why, "--profile: %s", err_text(rv));
     if (rv == 0)
         rv = measure(o, &load, &result, &why);
     if (rv == 0) {
         code = report(o, &load, &result, gates);
         lg_result_fini(&result);
+        if (o->profile && lg_profile_print(is_stdout_taken(o) ? stderr : stdout) < 0)
+            complain("--profile: out of memory");
     } else {
         complain(why.text);
     }

@@ -9,6 +9,7 @@
 
 #include "coro/base/clock.h"
 #include "coro/coro.h"
+#include "coro/prof/worker.h"
 #include "loadgen/conn.h"
 #include "loadgen/target.h"
 
@@ -221,7 +222,9 @@ void *lg_worker_main(void *arg)
     pin(w->load->core);
     crew.conns = calloc(crew.n_conns + 1, sizeof *crew.conns);
     const struct co_options options = {.name = "loadgen"};
+    (void)prof_worker_open("loadgen"); /* nothing to record into without --profile */
     w->result = crew.conns == NULL ? -ENOMEM : co_run(first_task, &crew, &options);
+    prof_worker_close();
     free(crew.conns);
 
     struct rusage usage;
