@@ -7,6 +7,7 @@
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
+#include "loadgen/scrape.h"
 #include "loadgen/server.h"
 #include "loadgen/target.h"
 #include "loadgen/usage.h"
@@ -57,8 +58,10 @@ struct gauge {
     int64_t cpu_ns[2]; /* at start and end */
     int64_t at_ns[2];
     struct lg_machine machine[2];
-    int cpu;       /* whose core to look at; -1: none */
-    uint64_t sent; /* requests in both parts, warm-up included */
+    int cpu;              /* whose core to look at; -1: none */
+    uint64_t sent;        /* requests in both parts, warm-up included */
+    uint64_t least, most; /* what the server's counter may show for them */
+    double own_wait;
 };
 
 static void on_mark(void *arg, enum lg_mark mark)
@@ -117,6 +120,9 @@ static int run_part(const struct lg_block_plan *plan, const struct lg_load *load
     if (rv < 0)
         return rv;
     gauge->sent += ret_result->record.sent + ret_result->warmup.sent;
+    gauge->own_wait = fmax(gauge->own_wait, ret_result->own_wait);
+    lg_countable(&ret_result->record, &gauge->least, &gauge->most);
+    lg_countable(&ret_result->warmup, &gauge->least, &gauge->most);
     if (ret_result->interrupted)
         rv = -EINTR;
     else if (ret_result->record.outcomes[LG_OK] == 0 && ret_result->record.sent > 0) {
@@ -132,8 +138,8 @@ static int run_part(const struct lg_block_plan *plan, const struct lg_load *load
 }
 
 static int run_parts(const struct lg_block_plan *plan, const struct lg_target *target,
-                     const struct lg_requests *requests, struct gauge *gauge, struct lg_side *side,
-                     struct lg_block *block, struct lg_why *why)
+                     const struct lg_requests *requests, struct gauge *gauge,
+                     struct lg_parts *parts, struct lg_block *block, struct lg_why *why)
 {
     const struct lg_scenario *s = plan->scenario;
     struct lg_load load = plan->options->load;
@@ -150,7 +156,7 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
         load.threads = load.connections;
     int rv = lg_preflight(&load, why);
     if (rv == 0)
-        rv = run_part(plan, &load, gauge, side != NULL ? &side->closed : NULL, &result, why);
+        rv = run_part(plan, &load, gauge, parts != NULL ? &parts->closed : NULL, &result, why);
     if (rv < 0)
         return rv;
     take_closed(gauge, &result, block);
@@ -159,25 +165,32 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
         return 0;
     load.rate_per_s = plan->rate;
     load.warmup_ns = OPEN_WARMUP_NS;
-    rv = run_part(plan, &load, gauge, side != NULL ? &side->open : NULL, &result, why);
+    rv = run_part(plan, &load, gauge, parts != NULL ? &parts->open : NULL, &result, why);
     if (rv < 0)
         return rv;
     block->p50_us = percentile_us(&result.record.latency, 50);
     block->p99_us = percentile_us(&result.record.latency, 99);
-    if (side != NULL && result.requests_per_s < plan->rate * RATE_HELD)
-        side->held_rate = false;
+    if (parts != NULL && result.requests_per_s < plan->rate * RATE_HELD)
+        parts->held_rate = false;
     lg_result_fini(&result);
     return 0;
 }
 
-int lg_block_run(const struct lg_block_plan *plan, struct lg_side *side, struct lg_block *ret_block,
-                 struct lg_why *why)
+/* Does the server's own counter agree with what was sent? */
+static bool is_counted(const struct lg_target *target, const struct gauge *g)
+{
+    uint64_t counted;
+    return lg_scrape(target, &counted) < 0 || (counted >= g->least && counted <= g->most);
+}
+
+int lg_block_run(const struct lg_block_plan *plan, struct lg_parts *parts,
+                 struct lg_block *ret_block, struct lg_why *why)
 {
     const struct lg_candidate *candidate = plan->candidate;
     struct lg_server server = {.log_fd = -1};
     struct lg_target target = {0};
     struct lg_requests requests = {0};
-    struct lg_block block = {.p50_us = NAN, .p99_us = NAN, .switches = NAN};
+    struct lg_block block = {.p50_us = NAN, .p99_us = NAN, .switches = NAN, .is_counted = true};
     struct gauge gauge = {.pid = candidate->pid, .cpu = plan->server_core};
     char url[128];
     int rv = 0;
@@ -195,7 +208,10 @@ int lg_block_run(const struct lg_block_plan *plan, struct lg_side *side, struct 
     if (rv == 0)
         rv = lg_target_reach(&target, plan->options->load.timeout_ns, why);
     if (rv == 0)
-        rv = run_parts(plan, &target, &requests, &gauge, side, &block, why);
+        rv = run_parts(plan, &target, &requests, &gauge, parts, &block, why);
+    block.own_wait = gauge.own_wait;
+    if (rv == 0 && is_own)
+        block.is_counted = is_counted(&target, &gauge);
     lg_server_stop(&server);
     if (rv == 0 && is_own)
         block.switches = (double)server.switches / (double)gauge.sent;

@@ -18,6 +18,6 @@ struct lg_block_plan {
     double rate; /* of the open part; 0: there is none (the pilot) */
 };
 
-/* Runs it; the records of both parts are merged into the side's. */
-MUST_USE int lg_block_run(const struct lg_block_plan *plan, struct lg_side *side,
+/* Runs it; the records of both parts are merged into *parts (NULL: nobody wants them). */
+MUST_USE int lg_block_run(const struct lg_block_plan *plan, struct lg_parts *parts,
                           struct lg_block *ret_block, struct lg_why *why);

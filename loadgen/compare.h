@@ -6,6 +6,10 @@
  * share of what the slowest can do (found by a pilot round); latency comes from
  * here, because latencies at different loads are not comparable.
  *
+ * A block during which other programs took more than a tenth of either side's
+ * CPU is thrown away and run again, as often as there are rounds; that is decided
+ * by the disturbance, never by the result.
+ *
  * The order of blocks is a Latin square over random permutations: in every run
  * of as many rounds as there are candidates, each stands once in each place, so
  * that a machine that drifts drifts for all of them.
@@ -43,18 +47,27 @@ struct lg_block {
     double p99_us;
     double pss_bytes; /* with all connections open; NAN: not known */
     double switches;  /* context switches per request, whole life; NAN: not known */
-    double others;    /* share of the cores that other programs (or the hypervisor) took */
+    double others;    /* share of its core that other programs (or the hypervisor) took */
+    double own_wait;  /* share of the time that loadgen was ready without a CPU */
+    bool is_counted;  /* the server's own counter agrees; true when it has none */
     int processes;
     int threads;
     unsigned place; /* in which order the blocks ran, from 0 */
 };
 
+/* What the parts of a block, or of many merged blocks, have seen. */
+struct lg_parts {
+    struct lg_record closed;
+    struct lg_record open;
+    bool held_rate; /* answered at least 99 % of the equal rate in every block */
+};
+MUST_USE int lg_parts_init(struct lg_parts *p);
+void lg_parts_fini(struct lg_parts *p);
+
 struct lg_side {
     struct lg_block blocks[LG_STATS_MAX_BLOCKS];
     size_t n;
-    struct lg_record closed; /* merged over the blocks */
-    struct lg_record open;
-    bool held_rate; /* answered at least 99 % of the equal rate in every block */
+    struct lg_parts parts; /* merged over the blocks */
 };
 
 /* What is ranked, and which way is better. */
@@ -77,6 +90,9 @@ struct lg_comparison {
     bool interrupted;
     bool client_limited;        /* loadgen was at its limit and the servers were not */
     double others_max;          /* the worst block's share taken by other programs */
+    unsigned repeated;          /* disturbed blocks that were thrown away and run again */
+    unsigned disturbed;         /* ... and that had to be kept */
+    unsigned miscounted;        /* blocks where the server counted other requests than we sent */
     bool is_ranked[LG_METRICS]; /* else: values missing or too few blocks */
     struct lg_ranking rankings[LG_METRICS];
 };

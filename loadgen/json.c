@@ -272,28 +272,31 @@ static void put_block(struct out *o, const struct lg_block *b)
     put_number(o, "own_cpu", b->own_cpu);
     put(o, ",");
     put_number(o, "others", b->others);
-    put(o, ",\"processes\":%d,\"threads\":%d}", b->processes, b->threads);
+    put(o, ",");
+    put_number(o, "own_wait", b->own_wait);
+    put(o, ",\"counted\":%s,\"processes\":%d,\"threads\":%d}", b->is_counted ? "true" : "false",
+        b->processes, b->threads);
 }
 
 static void put_side(struct out *o, const struct lg_candidate *c, const struct lg_side *s)
 {
     put(o, "{");
     put_text(o, "name", c->name);
-    put(o, ",\"held_rate\":%s,\"blocks\":[", s->held_rate ? "true" : "false");
+    put(o, ",\"held_rate\":%s,\"blocks\":[", s->parts.held_rate ? "true" : "false");
     for (size_t i = 0; i < s->n; i++) {
         put(o, "%s", i > 0 ? "," : "");
         put_block(o, &s->blocks[i]);
     }
     put(o, "],\"closed\":{");
-    put_counts(o, &s->closed);
+    put_counts(o, &s->parts.closed);
     put(o, ",");
-    put_latency(o, "latency", &s->closed.latency);
+    put_latency(o, "latency", &s->parts.closed.latency);
     put(o, "},\"open\":{");
-    put_counts(o, &s->open);
+    put_counts(o, &s->parts.open);
     put(o, ",");
-    put_latency(o, "latency", &s->open.latency);
+    put_latency(o, "latency", &s->parts.open.latency);
     put(o, ",");
-    put_latency(o, "raw", &s->open.raw);
+    put_latency(o, "raw", &s->parts.open.raw);
     put(o, "}}");
 }
 
@@ -343,10 +346,10 @@ int lg_json_comparison(struct buf *out, const struct lg_comparison *c, bool is_f
     put(&o,
         ",\"connections\":%u,\"rounds\":%u,\"part_s\":%g,\"rate\":%.6g,\"seed\":%ju,"
         "\"server_core\":%d,\"own_core\":%d,\"interrupted\":%s,\"client_limited\":%s,"
-        "\"others_max\":%.4g,\"candidates\":[",
+        "\"others_max\":%.4g,\"repeated\":%u,\"disturbed\":%u,\"miscounted\":%u,\"candidates\":[",
         c->connections, c->rounds, c->seconds, c->rate, (uintmax_t)c->seed, c->server_core,
         c->own_core, c->interrupted ? "true" : "false", c->client_limited ? "true" : "false",
-        c->others_max);
+        c->others_max, c->repeated, c->disturbed, c->miscounted);
     for (size_t i = 0; i < c->n; i++) {
         put(&o, "%s", i > 0 ? "," : "");
         put_side(&o, &c->candidates[i], &c->sides[i]);

@@ -141,6 +141,12 @@ int lg_record_merge(struct lg_record *into, const struct lg_record *from)
     return rv;
 }
 
+void lg_countable(const struct lg_record *r, uint64_t *least, uint64_t *most)
+{
+    *least += r->outcomes[LG_OK] + r->outcomes[LG_STATUS];
+    *most += r->sent - r->outcomes[LG_CONNECT] - r->outcomes[LG_LOCAL];
+}
+
 uint64_t lg_record_failed(const struct lg_record *r)
 {
     uint64_t failed = 0;

@@ -72,5 +72,9 @@ void lg_record_unsent(struct lg_record *r, int64_t due_ns, int64_t end_ns);
 
 MUST_USE int lg_record_merge(struct lg_record *into, const struct lg_record *from);
 
+/* Add to the bounds of what the server's own counter may show: answers surely
+ * were counted, requests that reached a connection may have been. */
+void lg_countable(const struct lg_record *r, uint64_t *least, uint64_t *most);
+
 uint64_t lg_record_failed(const struct lg_record *r); /* sent, and not OK */
 bool lg_record_is_true(const struct lg_record *r);

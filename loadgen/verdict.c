@@ -39,12 +39,9 @@ static void judge_truth(const struct lg_result *r, struct lg_findings *f)
         find(f, LG_INVALID, "the counts do not add up: a bug in loadgen");
     if (r->server_counted < 0)
         return;
-    const struct lg_record *warm = &r->warmup;
-    /* What surely reached the server, and what may have. */
-    uint64_t least = rec->outcomes[LG_OK] + rec->outcomes[LG_STATUS] + warm->outcomes[LG_OK] +
-                     warm->outcomes[LG_STATUS];
-    uint64_t most = rec->sent + warm->sent - rec->outcomes[LG_CONNECT] - rec->outcomes[LG_LOCAL] -
-                    warm->outcomes[LG_CONNECT] - warm->outcomes[LG_LOCAL];
+    uint64_t least = 0, most = 0;
+    lg_countable(rec, &least, &most);
+    lg_countable(&r->warmup, &least, &most);
     uint64_t counted = (uint64_t)r->server_counted;
     if (counted < least)
         find(f, LG_INVALID, "the server counted %ju requests, but gave %ju answers",

@@ -44,7 +44,7 @@ static void print_row(FILE *out, const char *name, const struct lg_side *side)
 {
     char cpu[CELL_BYTES], rate[CELL_BYTES], p50[CELL_BYTES], p99[CELL_BYTES], p999[CELL_BYTES];
     char memory[CELL_BYTES], processes[CELL_BYTES], switches[CELL_BYTES];
-    const struct hist *latency = &side->open.latency;
+    const struct hist *latency = &side->parts.open.latency;
     median_cell(side, LG_METRIC_CPU, 1, 2, "", cpu);
     median_cell(side, LG_METRIC_RATE, 1, 0, "", rate);
     percentile_cell(latency, 50, p50);
@@ -116,7 +116,7 @@ static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metri
 /* A late sender makes the server look slow. */
 static void print_lag(FILE *out, const struct lg_comparison *c, size_t i)
 {
-    const struct lg_record *r = &c->sides[i].open;
+    const struct lg_record *r = &c->sides[i].parts.open;
     char lag_text[UNITS_TEXT_BYTES];
     double lag_ns = (double)hist_percentile_ns(&r->lag, 99);
     if (lag_ns > LAG_FLOOR_NS && lag_ns > LAG_LIMIT * (double)hist_percentile_ns(&r->latency, 99))
@@ -139,13 +139,19 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
                 "  other programs took up to %.0f %% of the server's core during a block: "
                 "requests/s and latency suffer from it\n",
                 c->others_max * 100);
+    if (c->repeated > 0)
+        fprintf(out, "  %u disturbed block%s run again, %u kept\n", c->repeated,
+                c->repeated == 1 ? " was" : "s were", c->disturbed);
+    if (c->miscounted > 0)
+        fprintf(out, "  INVALID: in %u blocks the server counted other requests than were sent\n",
+                c->miscounted);
     for (size_t i = 0; i < c->n; i++) {
         print_lag(out, c, i);
-        if (!c->sides[i].held_rate && c->sides[i].n > 0)
+        if (!c->sides[i].parts.held_rate && c->sides[i].n > 0)
             fprintf(out, "  %s did not take %.0f requests/s in every block\n",
                     c->candidates[i].name, c->rate);
-        print_failures(out, c->candidates[i].name, "closed loop", &c->sides[i].closed);
-        print_failures(out, c->candidates[i].name, "open loop", &c->sides[i].open);
+        print_failures(out, c->candidates[i].name, "closed loop", &c->sides[i].parts.closed);
+        print_failures(out, c->candidates[i].name, "open loop", &c->sides[i].parts.open);
     }
 }
 
@@ -175,8 +181,11 @@ int lg_versus_exit_code(const struct lg_comparison *c)
 {
     if (c->interrupted)
         return 130;
+    if (c->miscounted > 0)
+        return 4;
     for (size_t i = 0; i < c->n; i++)
-        if (!lg_record_is_true(&c->sides[i].closed) || !lg_record_is_true(&c->sides[i].open))
+        if (!lg_record_is_true(&c->sides[i].parts.closed) ||
+            !lg_record_is_true(&c->sides[i].parts.open))
             return 4;
     return 0;
 }

@@ -43,6 +43,7 @@ class CompareTest(unittest.TestCase):
                 places.append(block["place"])
                 self.assertGreater(block["requests_per_s"], 0)
                 self.assertGreater(block["cpu_us"], 0)
+                self.assertTrue(block["counted"])
                 self.assertGreater(block["pss_bytes"], 100_000)
             for part in ("closed", "open"):
                 self.assertEqual(candidate[part]["sent"], sum(candidate[part]["outcomes"].values()))

@@ -195,6 +195,11 @@ class RunTest(unittest.TestCase):
         self.assertLessEqual(result["result"]["sent"] + result["result"]["unsent"], 51)
         self.assertGreaterEqual(result["result"]["sent"] + result["result"]["unsent"], 49)
 
+    def test_profile_shows_its_own_calls(self):
+        done, _result, _counts = self.run_against(good, "-c", "3", "-n", "120", "--profile")
+        self.assertRegex(done.stdout, r"(?m)^ +\d+ function calls in [\d.]+ seconds$")
+        self.assertRegex(done.stdout, r"(?m)^ +120 .*conn\.c:\d+\(exchange\)$")
+
     # ---- faults ----
 
     def test_nobody_listens(self):
