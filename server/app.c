@@ -88,6 +88,15 @@ static int give_way_here(void)
     return co_self() != NULL ? co_yield () : 0;
 }
 
+static void on_in_flight(void *arg, bool begins)
+{
+    (void)arg;
+    if (begins)
+        metrics_add(METRICS_IN_FLIGHT, 1);
+    else
+        metrics_sub(METRICS_IN_FLIGHT, 1);
+}
+
 /* ---- building it ---- */
 
 static const char *const mode_names[] = {
@@ -110,6 +119,8 @@ static struct http_limits limits_of(const struct config *cfg)
         .header_max_count = (unsigned)cfg->header_max_count,
         .body_max_bytes = cfg->body_max_bytes,
         .requests_per_connection = cfg->requests_per_connection,
+        .queue_delay_max_ns = cfg->queue_delay_max_ns,
+        .in_flight_max = cfg->in_flight_max,
         .connections_max = cfg->connections_max,
         .connections_per_address = cfg->connections_per_address,
         .requests_per_address_per_s = cfg->requests_per_address_per_s,
@@ -177,6 +188,7 @@ struct app *app_new(const struct config *cfg)
         .on_request = on_request,
         .on_open = on_open,
         .on_close = on_close,
+        .on_in_flight = on_in_flight,
         .admits = endpoint_admits,
     };
     app->http.server_name = "domaind";

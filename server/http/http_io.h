@@ -25,6 +25,8 @@ struct http_io_ops {
     int (*shut_write)(struct http_io *io);
     /* The monotonic clock, as fresh as deadlines need: may be cached per loop turn. */
     int64_t (*now_ns)(struct http_io *io);
+    /* For how long the newest bytes read have been there, a system call; NULL: not known. */
+    int64_t (*queued_ns)(struct http_io *io);
 };
 
 struct http_io {

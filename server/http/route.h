@@ -50,6 +50,8 @@ struct http_hooks {
     void (*on_request)(void *arg, const struct http_record *record);
     void (*on_open)(void *arg);
     void (*on_close)(void *arg, enum http_close_reason why);
+    /* A request under in_flight_max begins (true) or ends its work. */
+    void (*on_in_flight)(void *arg, bool begins);
     /* May this request use an admin route?  false: 403.  NULL: nobody. */
     bool (*admits)(void *arg, const struct http_request *req);
 };
@@ -67,6 +69,7 @@ struct http_app {
     const struct http_networks *proxies;  /* whom we believe about addresses; NULL: nobody */
     void *user;                           /* what handlers need: http_request.app->user */
     atomic_bool is_leaving;               /* /readyz says 503; everything is served as before */
+    atomic_llong in_flight;               /* requests in handlers, while in_flight_max is on */
     atomic_bool is_crowded;               /* others wait for a worker: Connection: close too */
     atomic_bool draining;                 /* answer what comes with Connection: close */
 };

@@ -160,7 +160,10 @@ static void dispatch(struct http_work *w)
                      (long long)w->limits->body_max_bytes);
         return;
     }
+    if (!http_overload_enter(w))
+        return;
     match.route->handler(req, &w->res);
+    http_overload_leave(w);
 }
 
 /* Will the connection go on after this answer?  Decided before its head is made. */

@@ -60,6 +60,7 @@ struct http_work {
     int64_t head_deadline_ns; /* of the request being received; 0: not begun */
     int64_t start_ns;         /* of the request being answered */
     int64_t now_ns;           /* the io clock when the last read returned */
+    bool is_in_flight;        /* counted in app->in_flight */
     bool is_closing;          /* after what is in `out` */
     bool is_lingering;        /* and bytes of the client may still come */
     uint8_t reason;           /* enum http_close_reason, with is_closing */
@@ -80,6 +81,11 @@ void http_work_return(struct http_work *w);
 int http_work_flush(struct http_work *w);
 /* Close after this answer; the first reason stands. */
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
+
+/* ---- overload.c ---- */
+/* May the handler run?  false: the answer says why not. */
+bool http_overload_enter(struct http_work *w);
+void http_overload_leave(struct http_work *w);
 
 /* ---- respond.c ---- */
 void http_respond_begin(struct http_work *w);

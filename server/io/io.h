@@ -20,5 +20,8 @@ struct io_block {
     int64_t read_armed_ns; /* what SO_RCVTIMEO is set to */
     int64_t write_armed_ns;
 };
+/* For both: since when the newest bytes wait, in ns; 0: not known. */
+int64_t io_queued_ns(struct http_io *io);
+
 /* 0, or -errno when the descriptor takes no timeouts. */
 MUST_USE int io_block_init(struct io_block *b, int fd, const atomic_bool *cut);

@@ -145,6 +145,7 @@ int io_block_init(struct io_block *b, int fd, const atomic_bool *cut)
         .writev = block_writev,
         .shut_write = block_shut_write,
         .now_ns = block_now_ns,
+        .queued_ns = io_queued_ns,
     };
     *b = (struct io_block){.io = {.ops = &ops, .fd = fd}, .cut = cut};
     int rv = arm(fd, SO_RCVTIMEO, TICK_NS, &b->read_armed_ns);

@@ -36,6 +36,7 @@ void io_coro_init(struct http_io *io, int fd)
         .writev = coro_writev,
         .shut_write = coro_shut_write,
         .now_ns = coro_now_ns,
+        .queued_ns = io_queued_ns,
     };
     *io = (struct http_io){.ops = &ops, .fd = fd};
 }

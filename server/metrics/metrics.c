@@ -207,6 +207,11 @@ uint64_t metrics_read(enum metrics_id id)
     return metrics_read_at(id, 0);
 }
 
+uint64_t metrics_read_slot(int slot, enum metrics_id id)
+{
+    return __atomic_load_n(&metrics_state.slots[slot].cells[id], __ATOMIC_RELAXED);
+}
+
 uint64_t metrics_read_requests(void)
 {
     uint64_t sum = 0;

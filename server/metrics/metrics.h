@@ -118,6 +118,8 @@ void metrics_request(size_t route, int status, int64_t duration_ns);
 uint64_t metrics_read(enum metrics_id id);
 uint64_t metrics_read_at(enum metrics_id id, size_t index);
 uint64_t metrics_read_requests(void);
+/* Of one slot alone. */
+uint64_t metrics_read_slot(int slot, enum metrics_id id);
 
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
 /* Append the whole report. */

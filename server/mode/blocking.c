@@ -62,11 +62,18 @@ static int64_t now_through(struct http_io *io)
     return b->block.io.ops->now_ns(&b->block.io);
 }
 
+static int64_t queued_through(struct http_io *io)
+{
+    struct blocking *b = of(io);
+    return b->block.io.ops->queued_ns(&b->block.io);
+}
+
 static const struct http_io_ops through = {
     .read = read_through,
     .writev = writev_through,
     .shut_write = shut_write_through,
     .now_ns = now_through,
+    .queued_ns = queued_through,
 };
 
 void blocking_init(struct blocking *b, blocking_idle_fn *on_idle)

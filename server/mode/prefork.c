@@ -294,6 +294,10 @@ static void bury(struct prefork_mode *m, unsigned index, int status)
     bool was_asked = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     int64_t age_ns = clock_now_ns() - score->started_ns;
     prof_worker_died(score->pid);
+    /* what it had in work is in work no more */
+    if (m->slots[index] > 0)
+        atomic_fetch_sub(&m->server->app->in_flight,
+                         (long long)metrics_read_slot(m->slots[index], METRICS_IN_FLIGHT));
     metrics_release(m->slots[index]);
     if (!was_asked && !m->is_cut) {
         metrics_add(METRICS_WORKERS_DIED, 1);

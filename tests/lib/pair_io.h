@@ -25,7 +25,8 @@ struct pair_io {
     int64_t now_ns;
     int64_t step_ns; /* the clock moves so far with each read */
     int64_t last_deadline_ns;
-    struct buf out; /* what the server wrote */
+    int64_t queued_ns; /* what its io says about the newest bytes */
+    struct buf out;    /* what the server wrote */
 };
 
 static inline ssize_t pair_read(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns)
@@ -81,9 +82,15 @@ static inline int64_t pair_now_ns(struct http_io *io)
     return CONTAINER_OF(io, struct pair_io, io)->now_ns;
 }
 
+static inline int64_t pair_queued_ns(struct http_io *io)
+{
+    return CONTAINER_OF(io, struct pair_io, io)->queued_ns;
+}
+
 static inline void pair_init(struct pair_io *p, const char *in, size_t n)
 {
-    static const struct http_io_ops ops = {pair_read, pair_writev, pair_shut_write, pair_now_ns};
+    static const struct http_io_ops ops = {pair_read, pair_writev, pair_shut_write, pair_now_ns,
+                                           pair_queued_ns};
     *p = (struct pair_io){.io = {.ops = &ops, .fd = -1}, .in = in, .in_len = n, .now_ns = NS_PER_S};
     buf_init(&p->out, 1 << 26);
 }

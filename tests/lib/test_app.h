@@ -116,7 +116,7 @@ static inline void test_app_init(struct http_app *app, struct http_limits *limit
         .routes = test_routes,
         .route_count = ARRAY_LEN(test_routes),
         .limits = limits,
-        .hooks = {NULL, test_on_request, test_on_open, test_on_close, NULL},
+        .hooks = {NULL, test_on_request, test_on_open, test_on_close, NULL, NULL},
     };
     ck_assert_int_eq(http_app_check(app), 0);
 }

@@ -4,3 +4,4 @@ target_compile_definitions(test_session PRIVATE
 domaind_test(server_io DEPS io)
 domaind_test(address DEPS http)
 domaind_test(admin DEPS endpoint)
+domaind_test(overload DEPS http)

@@ -127,7 +127,8 @@ static uint64_t digest(const char *at, const char *end)
 
 static uint64_t converse(const char *in, size_t n, size_t step)
 {
-    static const struct http_io_ops ops = {memory_read, memory_writev, memory_shut, memory_now};
+    static const struct http_io_ops ops = {memory_read, memory_writev, memory_shut, memory_now,
+                                           NULL};
     static struct http_limits limits;
     static struct http_app app;
     limits = http_limits_default;

@@ -1,0 +1,68 @@
+"""More work than can be done: refused at once, with the rest done as ever."""
+
+import os
+import signal
+import threading
+import time
+import unittest
+
+from domaind import Domaind
+from lifecycle import children_of
+from modes import Connection, each_mode
+
+
+class Overload(unittest.TestCase):
+    def ask_at_once(self, server, count, target):
+        connections = [Connection(server) for _ in range(count)]
+        for connection in connections:
+            connection.send(target)
+        answers = [connection.receive() for connection in connections]
+        for connection in connections:
+            connection.close()
+        return answers
+
+    @each_mode
+    def test_in_flight_max_refuses_the_excess(self, mode):
+        with Domaind(mode, "--test-endpoints", "--in-flight-max=4", "--min-spare=16") as server:
+            time.sleep(0.5)
+            answers = self.ask_at_once(server, 12, "/test/wait?ms=700")
+            refused = [headers for status, headers in answers if status == 503]
+            self.assertEqual(sum(status == 200 for status, _ in answers), 4)
+            self.assertEqual(len(refused), 8)
+            self.assertTrue(all(headers["retry-after"] == "1" for headers in refused))
+            self.assertEqual(self.ask_at_once(server, 1, "/test/wait?ms=1")[0][0], 200)
+
+    @each_mode
+    def test_queue_delay_max_refuses_what_waited(self, mode):
+        flags = ["--test-endpoints", "--queue-delay-max=100ms", "--workers=1", "--children=1"]
+        flags += ["--min-spare=1", "--max-spare=1", "--max-threads=1", "--thread-overflow=wait"]
+        with Domaind(mode, *flags) as server:
+            first = threading.Thread(target=server.get, args=("/test/block?ms=600",))
+            first.start()
+            time.sleep(0.2)
+            waited = Connection(server)
+            waited.send("/domain?url=http://example.com/")
+            status, headers = waited.receive()
+            self.assertEqual((status, headers["retry-after"]), (503, "1"))
+            first.join()
+            waited.close()
+            self.assertEqual(server.get("/domain?url=http://example.com/")[0], 200)
+
+    def test_a_killed_child_gives_its_share_back(self):
+        flags = ["--test-endpoints", "--in-flight-max=1", "--min-spare=2"]
+        with Domaind("prefork", *flags) as server:
+            connection = Connection(server)
+            connection.send("/test/block?ms=20000")
+            time.sleep(0.5)
+            self.assertEqual(server.get("/test/wait?ms=1")[0], 503)
+            for child in children_of(server.pid):
+                os.kill(child, signal.SIGKILL)
+            deadline = time.monotonic() + 10
+            while server.get("/test/wait?ms=1")[0] != 200:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.1)
+            connection.close()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
