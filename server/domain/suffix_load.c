@@ -141,6 +141,8 @@ static int add_rule(struct loader *l, const char *at, const char *end)
         mark = '!';
         at++;
     }
+    if (mark == '!' && memchr(at, '.', (size_t)(end - at)) == NULL)
+        return refuse(l, "an exception of one label: '%.*s'", rule_len, rule);
     if (end - at > RULE_MAX_BYTES)
         return refuse(l, "a rule of %d bytes", rule_len);
     size_t first = l->text_len;
