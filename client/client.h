@@ -13,6 +13,7 @@
  *             between it may be used for any number of calls */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,9 @@ struct cl_guard;
 
 struct cl_request {
     const char *url;
+    /* When it turns true the transfer ends within about a second with -ECANCELED:
+     * for threads, which nobody can cancel.  NULL: never. */
+    const atomic_bool *give_up;
     const char *unix_path;        /* connect to this socket instead of the URL's host; NULL: no */
     const struct cl_guard *guard; /* refuse internal addresses (guard.h); NULL: go anywhere */
     const char *request_id;       /* sent as X-Request-Id; NULL: none */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coro/base/units.h"
@@ -140,5 +141,28 @@ int cl_network_parse(const char *text, struct cl_network *ret_network)
         return -EINVAL;
     network.bits = 128 - width + (unsigned)bits;
     *ret_network = network;
+    return 0;
+}
+
+int cl_networks_parse(const char *list, struct cl_network **ret_networks, size_t *ret_count)
+{
+    size_t count = 0;
+    int rv = 0;
+    char *copy = strdup(list);
+    struct cl_network *networks = calloc(strlen(list) / 2 + 1, sizeof *networks);
+    if (copy == NULL || networks == NULL)
+        rv = -ENOMEM;
+    char *rest = copy;
+    while (rv == 0 && rest != NULL && *rest != '\0') {
+        const char *text = strsep(&rest, ",");
+        rv = cl_network_parse(text + strspn(text, " "), &networks[count++]);
+    }
+    free(copy);
+    if (rv < 0) {
+        free(networks);
+        return rv;
+    }
+    *ret_networks = networks;
+    *ret_count = count;
     return 0;
 }

@@ -28,6 +28,11 @@ struct cl_guard {
 /* "10.1.0.0/16", "127.0.0.1", "fd00::/8".  0 or -EINVAL. */
 MUST_USE int cl_network_parse(const char *text, struct cl_network *ret_network);
 
+/* Several, with commas between; empty: none.  0 and an array for free(), or
+ * -EINVAL, -ENOMEM. */
+MUST_USE int cl_networks_parse(const char *list, struct cl_network **ret_networks,
+                               size_t *ret_count);
+
 /* May a connection go there?  Only to addresses of the public internet, and
  * to those that the guard allows.  Other families than IP: never. */
 bool cl_guard_admits(const struct cl_guard *guard, const struct sockaddr *address);

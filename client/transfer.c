@@ -31,6 +31,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     return t->body_err < 0 ? 0 : n;
 }
 
+static int on_progress(void *arg, curl_off_t total MAYBE_UNUSED, curl_off_t done MAYBE_UNUSED,
+                       curl_off_t up_total MAYBE_UNUSED, curl_off_t up_done MAYBE_UNUSED)
+{
+    struct cl_transfer *t = arg;
+    return atomic_load(t->req->give_up) ? 1 : 0;
+}
+
 /* ---- the guard ---- */
 
 static void refuse(struct cl_transfer *t, const char *address)
@@ -107,6 +114,9 @@ static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
     SET(WRITEFUNCTION, on_body);
     SET(WRITEDATA, t);
     SET(URL, req->url);
+    SET(NOPROGRESS, req->give_up == NULL ? 1L : 0L);
+    SET(XFERINFOFUNCTION, on_progress);
+    SET(XFERINFODATA, t);
     SET(USERAGENT, "domainc/" DOMAIND_VERSION);
     /* signals belong to the program, not to the resolver's timeout */
     SET(NOSIGNAL, 1L);

@@ -2,8 +2,10 @@
 #include "server/app.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
+#include "client/client.h"
 #include "coro/base/clock.h"
 #include "coro/coro.h"
 #include "coro/offload.h"
@@ -164,7 +166,31 @@ int app_check(const struct config *cfg, struct cfg_error *error)
             return rv;
         http_networks_fini(&networks);
     }
-    return 0;
+    struct cl_network *reachable;
+    size_t count;
+    int rv = cl_networks_parse(cfg->follow_allow, &reachable, &count);
+    if (rv == -EINVAL)
+        return cfg_blame(cfg, CFG_follow_allow, error, "'%s' is no list of networks",
+                         cfg->follow_allow);
+    if (rv == 0)
+        free(reachable);
+    return rv;
+}
+
+static int allow_following(struct app *app, const struct config *cfg)
+{
+    struct cl_network *reachable;
+    if (!cfg->follow)
+        return 0;
+    int rv = cl_networks_parse(cfg->follow_allow, &reachable, &app->guard.allowed_count);
+    if (rv < 0)
+        return rv;
+    app->guard.allowed = reachable;
+    app->following = (struct endpoint_following){.guard = &app->guard,
+                                                 .timeout_ns = cfg->follow_timeout_ns,
+                                                 .hops_max = (int)cfg->follow_hops_max};
+    app->settings.following = &app->following;
+    return cl_init();
 }
 
 struct app *app_new(const struct config *cfg)
@@ -198,7 +224,7 @@ struct app *app_new(const struct config *cfg)
     name_metrics();
     if (http_networks_parse(cfg->admin_allow, &app->admin.allow, &bad) == 0 &&
         http_networks_parse(cfg->trusted_proxies, &app->proxies, &bad) == 0 &&
-        http_app_check(&app->http) == 0) {
+        http_app_check(&app->http) == 0 && allow_following(app, cfg) == 0) {
         app->http.proxies = &app->proxies;
         return app;
     }
@@ -212,5 +238,8 @@ void app_free(struct app *app)
         return;
     http_networks_fini(&app->admin.allow);
     http_networks_fini(&app->proxies);
+    free((void *)app->guard.allowed);
+    if (app->settings.following != NULL)
+        cl_fini();
     munmap(app, sizeof *app);
 }

@@ -4,6 +4,7 @@
  * changes there (draining, limits) is seen everywhere at once. */
 #pragma once
 
+#include "client/guard.h"
 #include "server/config/config.h"
 #include "server/endpoint/admin.h"
 #include "server/endpoint/endpoint.h"
@@ -18,6 +19,8 @@ struct app {
     struct endpoint_settings settings;
     struct endpoint_admin admin;
     struct http_networks proxies;
+    struct cl_guard guard; /* owns its networks */
+    struct endpoint_following following;
     struct http_limits limits[APP_LIMITS_KEPT];
     unsigned limits_at;
 };

@@ -11,6 +11,7 @@
 #include "server/domain/format.h"
 #include "server/endpoint/batch.h"
 #include "server/endpoint/endpoint.h"
+#include "server/endpoint/follow.h"
 #include "server/endpoint/query.h"
 
 /* A decoded URL up to this size needs no memory of its own. */
@@ -24,6 +25,7 @@ struct wish {
     int format;
     bool is_icann_only;
     enum domain_engine_kind engine;
+    bool is_following;
 };
 
 /* ---- engines, for tests ---- */
@@ -137,6 +139,26 @@ static int choose_engine(struct http_request *req, struct http_response *res, st
     return HTTP_403_FORBIDDEN;
 }
 
+static int choose_following(struct http_request *req, struct http_response *res,
+                            struct http_str value, bool *ret_is_following)
+{
+    const struct endpoint_settings *settings = req->app->user;
+    *ret_is_following = false;
+    if (value.data == NULL || http_str_is(value, "0"))
+        return 0;
+    if (!http_str_is(value, "1")) {
+        http_problem(res, HTTP_400_BAD_REQUEST, "follow is 0 or 1, not '%.*s'", (int)value.len,
+                     value.data);
+        return HTTP_400_BAD_REQUEST;
+    }
+    *ret_is_following = true;
+    if (settings->following != NULL)
+        return 0;
+    http_problem(res, HTTP_403_FORBIDDEN,
+                 "this server does not follow redirects (domaind --follow=on does)");
+    return HTTP_403_FORBIDDEN;
+}
+
 static int read_wish(struct http_request *req, struct http_response *res,
                      const struct endpoint_query *query, struct wish *ret_wish)
 {
@@ -151,6 +173,8 @@ static int read_wish(struct http_request *req, struct http_response *res,
         status = choose_format(req, res, query->value[ENDPOINT_FORMAT], &ret_wish->format);
     if (status == 0)
         status = choose_engine(req, res, query->value[ENDPOINT_ENGINE], &ret_wish->engine);
+    if (status == 0)
+        status = choose_following(req, res, query->value[ENDPOINT_FOLLOW], &ret_wish->is_following);
     ret_wish->is_icann_only = endpoint_query_is_icann(query);
     return status;
 }
@@ -184,10 +208,36 @@ static void answer(struct http_response *res, const char *url, size_t len, const
         http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
 }
 
-static void answer_raw(struct http_response *res, struct http_str raw, const struct wish *wish)
+/* The answer for where the redirects end, with the hops to there. */
+static void answer_followed(const struct http_request *req, struct http_response *res,
+                            const char *url, size_t len, const struct wish *wish)
+{
+    struct endpoint_trail trail;
+    endpoint_trail_init(&trail);
+    struct buf *body = http_body(res);
+    if (endpoint_follow(req, res, url, len, &trail) == 0) {
+        answer(res, trail.url.data, trail.url.len, wish);
+        bool has_hops = http_status(res) == HTTP_200_OK && wish->format == FORMAT_JSON;
+        if (has_hops && endpoint_trail_append(&trail, body) < 0)
+            http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
+    }
+    endpoint_trail_fini(&trail);
+}
+
+static void answer_url(struct http_request *req, struct http_response *res, const char *url,
+                       size_t len, const struct wish *wish)
+{
+    if (UNLIKELY(wish->is_following))
+        answer_followed(req, res, url, len, wish);
+    else
+        answer(res, url, len, wish);
+}
+
+static void answer_raw(struct http_request *req, struct http_response *res, struct http_str raw,
+                       const struct wish *wish)
 {
     if (memchr(raw.data, '%', raw.len) == NULL) {
-        answer(res, raw.data, raw.len, wish);
+        answer_url(req, res, raw.data, raw.len, wish);
         return;
     }
     char small[URL_SMALL_BYTES];
@@ -196,7 +246,7 @@ static void answer_raw(struct http_response *res, struct http_str raw, const str
         http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
         return;
     }
-    answer(res, url, endpoint_query_decode(raw, url), wish);
+    answer_url(req, res, url, endpoint_query_decode(raw, url), wish);
     if (url != small)
         free(url);
 }
@@ -206,7 +256,7 @@ static void answer_get(struct http_request *req, struct http_response *res)
     struct endpoint_query query = endpoint_query_read(req->query);
     struct wish wish;
     if (read_wish(req, res, &query, &wish) == 0)
-        answer_raw(res, query.value[ENDPOINT_URL], &wish);
+        answer_raw(req, res, query.value[ENDPOINT_URL], &wish);
 }
 
 void endpoint_domain(struct http_request *req, struct http_response *res)

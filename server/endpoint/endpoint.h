@@ -12,6 +12,15 @@
 
 struct profile_endpoint;
 
+struct cl_guard;
+
+/* How redirects are followed. */
+struct endpoint_following {
+    const struct cl_guard *guard;
+    int64_t timeout_ns; /* of all hops together */
+    int hops_max;
+};
+
 struct endpoint_settings {
     bool test_endpoints; /* what may burn CPU on request is allowed */
     /* Wait in the mode's own way (a task parks, a thread sleeps); 0 or -errno.  For
@@ -20,8 +29,9 @@ struct endpoint_settings {
     /* Run fn(job) where it keeps nobody from being served (another thread, or here);
      * 0 and fn's result.  After -errno the job is given up: dropped by `drop`. */
     int (*aside)(int (*fn)(void *job), void *job, void (*drop)(void *job), int *ret_result);
-    const struct profile_endpoint *endpoints; /* routes and their functions; a NULL path ends */
-    const char *mode;                         /* "coroutine", ...: a label in reports */
+    const struct profile_endpoint *endpoints;   /* routes and their functions; a NULL path ends */
+    const struct endpoint_following *following; /* NULL: not allowed */
+    const char *mode;                           /* "coroutine", ...: a label in reports */
     /* Let other requests run, where a handler that never waits would keep them from
      * it; 0 or -errno. */
     int (*give_way)(void);

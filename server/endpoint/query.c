@@ -1,10 +1,9 @@
 #include "server/endpoint/query.h"
 
 static const struct http_str names[ENDPOINT_PARAM_COUNT] = {
-    [ENDPOINT_URL] = {"url=", 4},
-    [ENDPOINT_FORMAT] = {"format=", 7},
-    [ENDPOINT_SUFFIXES] = {"suffixes=", 9},
-    [ENDPOINT_ENGINE] = {"engine=", 7},
+    [ENDPOINT_URL] = {"url=", 4},           [ENDPOINT_FORMAT] = {"format=", 7},
+    [ENDPOINT_SUFFIXES] = {"suffixes=", 9}, [ENDPOINT_ENGINE] = {"engine=", 7},
+    [ENDPOINT_FOLLOW] = {"follow=", 7},
 };
 
 /* Which parameter of ours stands at `at`, or -1. */

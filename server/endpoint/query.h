@@ -8,6 +8,7 @@ enum endpoint_param {
     ENDPOINT_FORMAT,
     ENDPOINT_SUFFIXES,
     ENDPOINT_ENGINE,
+    ENDPOINT_FOLLOW,
     ENDPOINT_PARAM_COUNT
 };
 

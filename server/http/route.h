@@ -72,6 +72,7 @@ struct http_app {
     atomic_llong in_flight;               /* requests in handlers, while in_flight_max is on */
     atomic_bool is_crowded;               /* others wait for a worker: Connection: close too */
     atomic_bool draining;                 /* answer what comes with Connection: close */
+    atomic_bool is_cut;                   /* the drain time is over: long work gives up */
 };
 
 /* Routes whose table is wrong (no handler, bad methods) are our bug: found at start.

@@ -54,6 +54,7 @@ static bool has_failed(const struct life *life)
 static void enter_cut(struct life *life)
 {
     life->state = LIFE_CUT;
+    atomic_store(&life->server->app->is_cut, true);
     life->state_ends_ns = clock_add_ns(clock_now_ns(), CUT_TIMEOUT_NS);
     life->server->ops->cut(life->server);
 }

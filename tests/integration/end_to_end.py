@@ -89,7 +89,7 @@ class CallTable(unittest.TestCase):
                     found = re.match(r"\s*(\d+)(?:/\d+)?(?:\s+[\d.]+)+\s+\S*[({](\w+)[)}]$", line)
                     if found:
                         calls[found.group(2)] = int(found.group(1))
-                for function in ("endpoint_domain_get", "domain_parse", "writev"):
+                for function in ("endpoint_domain", "domain_parse", "writev"):
                     self.assertEqual(calls.get(function), requests, table.decode())
                 self.assertGreaterEqual(calls.get("http_session_turn"), requests, table.decode())
                 _, _, metrics = server.get("/metrics")

@@ -99,7 +99,7 @@ class FakeServer:
         while stream.readline(1 << 20).strip():
             pass
         query = urllib.parse.urlsplit(request.split()[1].decode()).query
-        parameters = dict(part.split("=", 1) for part in query.split("&"))
+        parameters = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
         url = urllib.parse.unquote(parameters.get("url", ""))
         with self._lock:
             self.seen.append(url)

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 
 #include "client/guard.h"
 #include "suite.h"
@@ -127,6 +128,24 @@ START_TEST(bad_networks_are_refused)
 }
 END_TEST
 
+START_TEST(lists_of_networks)
+{
+    struct cl_network *networks;
+    size_t count;
+    ck_assert_int_eq(cl_networks_parse("10.0.0.0/8, ::1,127.0.0.1", &networks, &count), 0);
+    ck_assert_uint_eq(count, 3);
+    const struct cl_guard guard = {networks, count};
+    ck_assert(cl_guard_admits_text(&guard, "::1"));
+    ck_assert(cl_guard_admits_text(&guard, "127.0.0.1"));
+    free(networks);
+    ck_assert_int_eq(cl_networks_parse("", &networks, &count), 0);
+    ck_assert_uint_eq(count, 0);
+    free(networks);
+    ck_assert_int_eq(cl_networks_parse("10.0.0.0/8,,::1", &networks, &count), -EINVAL);
+    ck_assert_int_eq(cl_networks_parse("10.0.0.0/8,x", &networks, &count), -EINVAL);
+}
+END_TEST
+
 SUITE_MAIN("guard", SUITE_LOOP(public_addresses, addresses),
            SUITE_TEST(other_families_are_not_admitted), SUITE_TEST(what_is_allowed_is_admitted),
-           SUITE_LOOP(bad_networks_are_refused, bad_networks))
+           SUITE_LOOP(bad_networks_are_refused, bad_networks), SUITE_TEST(lists_of_networks))
