@@ -42,18 +42,22 @@ static int add_target(struct lg_candidate *c, const char *text, struct lg_why *w
         lg_why_set(why, "--target '%s': expected NAME=URL or NAME=URL,PID", text);
         return -EINVAL;
     }
-    *c = (struct lg_candidate){.url = equals + 1};
+    *c = (struct lg_candidate){0};
     memcpy(c->name, text, n);
+    const char *url = equals + 1;
+    size_t url_bytes = strlen(url);
     /* A URL may hold commas: only digits after the last one are a PID. */
-    const char *comma = strrchr(equals, ',');
+    const char *comma = strrchr(url, ',');
     int64_t pid = 0;
     if (comma != NULL && units_parse_int(comma + 1, 1, INT32_MAX, &pid) == 0) {
         c->pid = (pid_t)pid;
-        char *cut = strndup(equals + 1, (size_t)(comma - equals) - 1);
-        if (cut == NULL)
-            return -ENOMEM;
-        c->url = cut; /* lives as long as the process: the options it stands for do too */
+        url_bytes = (size_t)(comma - url);
     }
+    if (url_bytes == 0 || url_bytes >= sizeof c->url) {
+        lg_why_set(why, "--target '%s': the URL is empty or too long", text);
+        return -EINVAL;
+    }
+    memcpy(c->url, url, url_bytes);
     return 0;
 }
 

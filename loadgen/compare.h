@@ -29,11 +29,12 @@
 #include "loadgen/stats.h"
 
 #define LG_NAME_BYTES 32
+#define LG_URL_BYTES  2048
 
 struct lg_candidate {
     char name[LG_NAME_BYTES];
     char mode[LG_NAME_BYTES]; /* of our own domaind; empty: a server that runs already */
-    const char *url;          /* of a running server; borrowed */
+    char url[LG_URL_BYTES];   /* of a running server */
     pid_t pid;                /* 0: not known */
 };
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All halves of up to 12 blocks are tried (924 splits); of more, this many at random. */
-#define FLOOR_EXHAUSTIVE_BLOCKS 12
-#define FLOOR_RANDOM_SPLITS     1000
+/* All halves of up to 10 blocks are tried (252 splits); of more, this many at random. */
+#define FLOOR_EXHAUSTIVE_BLOCKS 10
+#define FLOOR_RANDOM_SPLITS     250
 #define FLOOR_QUANTILE          0.95
 
 static int by_value(const void *a, const void *b)
@@ -156,11 +156,23 @@ static int interval_cut(size_t na, size_t nb, size_t *ret_cut)
     return 0;
 }
 
+static bool take_logs(const double *values, size_t n, double logs[LG_STATS_MAX_BLOCKS])
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!(values[i] > 0))
+            return false;
+        logs[i] = log(values[i]);
+    }
+    return true;
+}
+
 static int compare_effect(const double *a, size_t na, const double *b, size_t nb,
                           bool want_interval, struct lg_effect *ret_effect)
 {
+    double log_a[LG_STATS_MAX_BLOCKS], log_b[LG_STATS_MAX_BLOCKS];
     size_t n = na * nb, cut = 1;
-    if (n == 0 || na > LG_STATS_MAX_BLOCKS || nb > LG_STATS_MAX_BLOCKS)
+    if (n == 0 || na > LG_STATS_MAX_BLOCKS || nb > LG_STATS_MAX_BLOCKS ||
+        !take_logs(a, na, log_a) || !take_logs(b, nb, log_b))
         return -EINVAL;
     int rv = want_interval ? interval_cut(na, nb, &cut) : 0;
     if (rv < 0)
@@ -169,13 +181,8 @@ static int compare_effect(const double *a, size_t na, const double *b, size_t nb
     if (logs == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < na; i++)
-        for (size_t j = 0; j < nb; j++) {
-            if (!(a[i] > 0) || !(b[j] > 0)) {
-                free(logs);
-                return -EINVAL;
-            }
-            logs[i * nb + j] = log(a[i]) - log(b[j]);
-        }
+        for (size_t j = 0; j < nb; j++)
+            logs[i * nb + j] = log_a[i] - log_b[j];
     qsort(logs, n, sizeof *logs, by_value);
     *ret_effect = (struct lg_effect){
         .ratio = exp(sorted_median(logs, n)),
