@@ -30,6 +30,10 @@ CO_FN MUST_USE int co_dump_all(struct buf *out, enum co_dump_format format, int6
  * to stderr, between two turns.  Any thread. */
 MUST_USE int co_dump_on_signal(int signo);
 
+/* What that signal does, for programs that take it otherwise.  Any thread.  The
+ * number of loops there are. */
+int co_dump_request(void);
+
 /* Counters of the calling thread's loop. */
 struct co_counts {
     size_t alive;      /* tasks that have not ended */

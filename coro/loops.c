@@ -110,16 +110,23 @@ static void dump_to_stderr(const char *title)
     buf_fini(&text);
 }
 
-static void on_dump_signal(int signo)
+int co_dump_request(void)
 {
-    (void)signo;
-    int err = errno;
+    int rung = 0;
     __atomic_add_fetch(&dumps_asked, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < LOOPS_MAX; i++) {
         int fd = __atomic_load_n(&ring_fds[i], __ATOMIC_ACQUIRE) - 1;
         if (fd >= 0)
-            (void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
+            rung += write(fd, &(uint64_t){1}, sizeof(uint64_t)) > 0;
     }
+    return rung;
+}
+
+static void on_dump_signal(int signo)
+{
+    (void)signo;
+    int err = errno;
+    co_dump_request();
     errno = err;
 }
 

@@ -86,6 +86,8 @@ static void name_locked(Dwfl_Module *module, uintptr_t pc, struct co_frame *ret_
         line == NULL ? NULL : dwfl_lineinfo(line, NULL, &ret_frame->line, NULL, NULL, NULL);
     if (file == NULL)
         return;
+    while (strncmp(file, "../", 3) == 0) /* as seen from the build's folder */
+        file += 3;
     /* The end of a path says most. */
     size_t n = strlen(file), cap = sizeof(ret_frame->file) - 1;
     snprintf(ret_frame->file, sizeof(ret_frame->file), "%s", n > cap ? file + n - cap : file);

@@ -52,6 +52,9 @@ http_handler endpoint_openapi;
 /* GET /metrics: Prometheus text, or OpenMetrics by Accept. */
 http_handler endpoint_metrics;
 
+/* GET /tasks: every live task, as text or JSON (by Accept or format=). */
+http_handler endpoint_tasks;
+
 /* GET /test/...: work of a known size (workload.c); 404 without --test-endpoints. */
 http_handler endpoint_test_cpu;
 http_handler endpoint_test_wait;

@@ -15,6 +15,7 @@
 
 #include "coro/base/err.h"
 #include "coro/base/log.h"
+#include "coro/inspect.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/mode.h"
 
@@ -110,8 +111,11 @@ static void take_signals(struct life *life)
             break;
         case SIGTERM:
         case SIGINT:
-        case SIGQUIT:
             stop(life);
+            break;
+        case SIGQUIT:
+            if (co_dump_request() == 0)
+                log_info("QUIT reports tasks, and this mode has none; TERM stops");
             break;
         default:
             break; /* SIGCHLD: the tick that follows reaps */

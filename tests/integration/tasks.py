@@ -1,0 +1,51 @@
+"""GET /tasks, and the report on SIGQUIT."""
+
+import json
+import signal
+import time
+import unittest
+
+from domaind import Domaind
+
+
+class Tasks(unittest.TestCase):
+    def test_lists_every_task_of_every_worker(self):
+        with Domaind("coroutine", "--workers=2") as server:
+            status, _, body = server.get("/tasks?format=json")
+            self.assertEqual(status, 200)
+            loops = json.loads(body)["loops"]
+            self.assertGreaterEqual(len(loops), 2)
+            self.assertFalse(any(loop["busy"] for loop in loops))
+            tasks = [task for loop in loops for task in loop["tasks"]]
+            frames = [frame["function"] for task in tasks for frame in task["stack"]]
+            self.assertTrue(any(task.get("wait") for task in tasks))
+            self.assertIn("co_accept", frames)
+            self.assertIn("endpoint_tasks", frames)  # the one that asks
+            self.assertTrue(all(task["site"]["line"] > 0 for task in tasks))
+
+    def test_text_and_refusals(self):
+        with Domaind("coroutine") as server:
+            status, headers, body = server.get("/tasks")
+            self.assertEqual(status, 200)
+            self.assertIn("text/plain", headers["content-type"])
+            self.assertIn(b"spawned at", body)
+            self.assertEqual(server.get("/tasks?format=xml")[0], 400)
+            self.assertEqual(server.get("/tasks", headers={"X-Forwarded-For": "10.0.0.1"})[0], 403)
+
+    def test_other_modes_have_none(self):
+        with Domaind("thread") as server:
+            status, _, body = server.get("/tasks?format=json")
+            self.assertEqual((status, json.loads(body)), (200, {"loops": []}))
+
+    def test_quit_prints_the_report_and_serving_goes_on(self):
+        with Domaind("coroutine") as server:
+            server.process.send_signal(signal.SIGQUIT)
+            deadline = time.monotonic() + 20
+            while "spawned at" not in server.stderr and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertIn("spawned at", server.stderr)
+            self.assertEqual(server.get("/livez")[0], 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
