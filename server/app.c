@@ -144,6 +144,7 @@ void app_set_limits(struct app *app, const struct config *cfg)
     struct http_limits *limits = &app->limits[app->limits_at++ % APP_LIMITS_KEPT];
     *limits = limits_of(cfg);
     atomic_store(&app->http.limits, limits);
+    atomic_store(&app->admin_http.limits, limits);
 }
 
 int app_check(const struct config *cfg, struct cfg_error *error)
@@ -193,6 +194,25 @@ static int allow_following(struct app *app, const struct config *cfg)
     return cl_init();
 }
 
+/* With a listener of their own, the administrators' routes are there alone.  The
+ * table has them last, and health before them. */
+static void split_admin(struct app *app, const struct config *cfg)
+{
+    size_t health = 0, admin = 0;
+    while (admin < ARRAY_LEN(routes) && (routes[admin].flags & HTTP_ROUTE_ADMIN) == 0)
+        admin++;
+    while (health < admin && (routes[health].flags & HTTP_ROUTE_QUIET) == 0)
+        health++;
+    app->admin_http.routes = routes + health;
+    app->admin_http.route_count = ARRAY_LEN(routes) - health;
+    app->admin_http.hooks = app->http.hooks;
+    app->admin_http.server_name = app->http.server_name;
+    app->admin_http.user = app->http.user;
+    atomic_store(&app->admin_http.limits, atomic_load(&app->http.limits));
+    if (*cfg->admin_listen != '\0')
+        app->http.route_count = admin;
+}
+
 struct app *app_new(const struct config *cfg)
 {
     struct http_str bad;
@@ -226,6 +246,7 @@ struct app *app_new(const struct config *cfg)
         http_networks_parse(cfg->trusted_proxies, &app->proxies, &bad) == 0 &&
         http_app_check(&app->http) == 0 && allow_following(app, cfg) == 0) {
         app->http.proxies = &app->proxies;
+        split_admin(app, cfg);
         return app;
     }
     app_free(app);

@@ -16,6 +16,7 @@
 
 struct app {
     struct http_app http;
+    struct http_app admin_http; /* of admin_listen: health and the administrators' routes */
     struct endpoint_settings settings;
     struct endpoint_admin admin;
     struct http_networks proxies;

@@ -32,6 +32,7 @@ struct instance {
     struct config cfg;
     struct app *app;
     struct mode_server server;
+    struct mode_server admin;
 };
 
 /* Slots for those who count: every worker of the mode, and some to spare. */
@@ -55,6 +56,8 @@ static int check_texts(const struct config *cfg, struct cfg_error *error)
     char why[LISTEN_ERROR_BYTES];
     if (listen_list_check(cfg->listen, why) < 0)
         return cfg_blame(cfg, CFG_listen, error, "%s", why);
+    if (listen_list_check(cfg->admin_listen, why) < 0)
+        return cfg_blame(cfg, CFG_admin_listen, error, "%s", why);
     if (*cfg->user != '\0' && process_check_user(cfg->user) < 0)
         return cfg_blame(cfg, CFG_user, error, "there is no user '%s'", cfg->user);
     return app_check(cfg, error);
@@ -119,6 +122,9 @@ static int open_listeners(struct instance *in)
     int rv = listen_set_inherit(&in->server.listeners, error);
     if (rv == 0)
         rv = listen_set_open(&in->server.listeners, in->cfg.listen, (int)in->cfg.backlog, error);
+    if (rv >= 0 && *in->cfg.admin_listen != '\0')
+        rv = listen_set_open(&in->admin.listeners, in->cfg.admin_listen, (int)in->cfg.backlog,
+                             error);
     if (rv < 0)
         log_error("%s", error);
     return rv;
@@ -157,12 +163,17 @@ static int serve(struct instance *in)
         .hooks = {in, reload, reload_child, reopen_logs},
         .on_tick = profile_tick,
     };
+    in->admin = (struct mode_server){.cfg = &in->cfg, .workers = 1};
+    if (*in->cfg.admin_listen != '\0')
+        in->server.admin = &in->admin;
     int rv = prepare(in);
     if (rv == 0) {
         in->server.app = &in->app->http;
+        in->admin.app = &in->app->admin_http;
         rv = mode_run(&in->server);
     }
     listen_set_fini(&in->server.listeners);
+    listen_set_fini(&in->admin.listeners);
     if (*in->cfg.pid_file != '\0')
         unlink(in->cfg.pid_file);
     app_free(in->app);

@@ -400,7 +400,7 @@ static int start(struct mode_server *server)
     m->server = server;
     server->state = m;
     sem_init(&m->started, 0, 0);
-    unsigned count = (unsigned)server->cfg->workers;
+    unsigned count = server->workers > 0 ? server->workers : (unsigned)server->cfg->workers;
     if (count == 0)
         count = cpus_usable();
     m->workers = calloc(count, sizeof *m->workers);

@@ -17,6 +17,7 @@
 #include "coro/base/log.h"
 #include "coro/inspect.h"
 #include "server/metrics/metrics.h"
+#include "server/mode/admin.h"
 #include "server/mode/mode.h"
 
 /* For workers to notice that they were cut; one that computes on cannot be waited for. */
@@ -73,6 +74,8 @@ static void enter_delay(struct life *life)
     life->state = LIFE_DELAY;
     life->state_ends_ns = clock_add_ns(clock_now_ns(), life->server->cfg->drain_delay_ns);
     atomic_store(&life->server->app->is_leaving, true);
+    if (life->server->admin != NULL)
+        atomic_store(&life->server->admin->app->is_leaving, true);
     log_info("draining");
     sd_notify(0, "STOPPING=1");
 }
@@ -173,6 +176,7 @@ static void live(struct life *life)
             take_signals(life);
         }
         server->ops->tick(server);
+        admin_tick(server);
         if (server->on_tick != NULL)
             server->on_tick();
         take_time(life);
@@ -201,6 +205,8 @@ static void announce(const struct mode_server *server)
 {
     for (size_t i = 0; i < server->listeners.count; i++)
         log_info("listening on %s", server->listeners.items[i].text);
+    for (size_t i = 0; server->admin != NULL && i < server->admin->listeners.count; i++)
+        log_info("for administrators: listening on %s", server->admin->listeners.items[i].text);
     sd_notifyf(0, "READY=1\nMAINPID=%d\nSTATUS=mode %s", (int)getpid(), server->ops->name);
     log_info("ready (mode %s, pid %d)", server->ops->name, (int)getpid());
 }
@@ -216,7 +222,9 @@ int mode_run(struct mode_server *server)
         rv = -errno;
         goto out_signals;
     }
-    rv = server->ops->start(server);
+    rv = admin_start(server);
+    if (rv == 0)
+        rv = server->ops->start(server);
     if (rv < 0) {
         log_error("cannot start: %s", err_text(rv));
         goto out;
@@ -229,6 +237,7 @@ int mode_run(struct mode_server *server)
     if (has_failed(&life) || life.is_stuck)
         rv = -ESRCH;
 out:
+    admin_stop(server);
     if (!life.is_stuck) /* they still use what finish frees */
         server->ops->finish(server);
     close(server->wake_fd);

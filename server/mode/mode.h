@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "coro/base/attr.h"
 #include "coro/base/clock.h"
@@ -32,6 +33,7 @@ struct mode_server;
 
 struct mode_ops {
     const char *name;
+    bool has_processes; /* workers are processes: the main one stays without threads */
     MUST_USE int (*start)(struct mode_server *server);
     /* No handshakes any more; accept what is queued, then close the listeners.
      * Workers end when their last connection has. */
@@ -80,6 +82,12 @@ struct mode_server {
     void *state; /* the mode's own */
     int wake_fd; /* eventfd: a worker has news for the main thread */
     bool has_failed;
+    unsigned workers; /* event loops, whatever cfg says; 0: what cfg says */
+    /* The administrators' own application and listeners, served by an event loop
+     * beside the workers; NULL: none. */
+    struct mode_server *admin;
+    pid_t admin_pid; /* the process that serves it, where workers are processes; 0: none */
+    int64_t admin_retry_ns;
     void (*on_tick)(void); /* on the main thread, every MODE_TICK_NS; NULL: none */
 };
 

@@ -36,6 +36,7 @@
 #include "coro/prof/prof.h"
 #include "coro/prof/worker.h"
 #include "server/metrics/metrics.h"
+#include "server/mode/admin.h"
 #include "server/mode/blocking.h"
 #include "server/mode/mode.h"
 #include "server/mode/scoreboard.h"
@@ -322,6 +323,8 @@ static void reap(struct prefork_mode *m)
         for (unsigned i = 0; i < m->board->count; i++)
             if (atomic_load(&m->board->scores[i].pid) == pid)
                 bury(m, i, status);
+        if (admin_ended(m->server, pid))
+            prof_worker_died(pid);
     }
 }
 
@@ -532,6 +535,7 @@ static void finish(struct mode_server *server)
 
 const struct mode_ops mode_prefork = {
     .name = "prefork",
+    .has_processes = true,
     .start = start,
     .drain = drain,
     .tick = tick,

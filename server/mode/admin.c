@@ -1,0 +1,105 @@
+/* server/mode/admin.c - the administrators' own listener.
+ *
+ * An event loop of its own, so that it answers when every worker is busy: one
+ * thread beside the workers, or, where workers are processes, a process of its
+ * own (forking a master that has threads would be asking for trouble).  It
+ * starts first and ends last; a process that dies is replaced. */
+#include "server/mode/admin.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "coro/base/err.h"
+#include "coro/base/log.h"
+
+#define RETRY_NS NS_PER_S
+
+static int start_loop(struct mode_server *admin)
+{
+    int rv = admin->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (rv < 0)
+        return -errno;
+    return mode_coroutine.start(admin);
+}
+
+/* Serve until TERM, which a dying master sends too. */
+static NORETURN void process_main(struct mode_server *admin, pid_t master)
+{
+    sigset_t ends;
+    int signo;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_NAME, "domaind-admin");
+    if (getppid() != master)
+        _exit(EXIT_SUCCESS);
+    int rv = start_loop(admin);
+    if (rv < 0)
+        log_error("the administrators' process cannot start: %s", err_text(rv));
+    else
+        sigwait(&ends, &signo); /* blocked since before the fork */
+    _exit(rv < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static int start_process(struct mode_server *server)
+{
+    pid_t master = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        process_main(server->admin, master);
+    if (pid < 0)
+        return -errno;
+    server->admin_pid = pid;
+    return 0;
+}
+
+int admin_start(struct mode_server *server)
+{
+    if (server->admin == NULL)
+        return 0;
+    server->admin->ops = &mode_coroutine;
+    return server->ops->has_processes ? start_process(server) : start_loop(server->admin);
+}
+
+void admin_tick(struct mode_server *server)
+{
+    if (server->admin == NULL)
+        return;
+    if (!server->ops->has_processes) {
+        mode_coroutine.tick(server->admin);
+        return;
+    }
+    int64_t now_ns = clock_now_ns();
+    if (server->admin_pid != 0 || now_ns < server->admin_retry_ns)
+        return;
+    server->admin_retry_ns = now_ns + RETRY_NS;
+    int rv = start_process(server);
+    if (rv < 0)
+        log_warn("cannot start the administrators' process: %s", err_text(rv));
+}
+
+bool admin_ended(struct mode_server *server, pid_t pid)
+{
+    if (server->admin_pid != pid)
+        return false;
+    server->admin_pid = 0;
+    log_warn("the administrators' process %d ended", (int)pid);
+    return true;
+}
+
+void admin_stop(struct mode_server *server)
+{
+    if (server->admin == NULL)
+        return;
+    if (server->admin_pid > 0)
+        kill(server->admin_pid, SIGTERM);
+    if (server->ops->has_processes)
+        return;
+    mode_coroutine.finish(server->admin);
+    if (server->admin->wake_fd > 0)
+        close(server->admin->wake_fd);
+}
