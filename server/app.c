@@ -173,9 +173,15 @@ int app_check(const struct config *cfg, struct cfg_error *error)
     if (rv == -EINVAL)
         return cfg_blame(cfg, CFG_follow_allow, error, "'%s' is no list of networks",
                          cfg->follow_allow);
-    if (rv == 0)
-        free(reachable);
-    return rv;
+    if (rv < 0)
+        return rv;
+    free(reachable);
+    if (!cfg->follow)
+        return 0;
+    if (cl_init() < 0)
+        return cfg_blame(cfg, CFG_follow, error, "libcurl (libcurl.so.4) cannot be loaded");
+    cl_fini();
+    return 0;
 }
 
 static int allow_following(struct app *app, const struct config *cfg)
