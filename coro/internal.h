@@ -130,6 +130,7 @@ struct co_loop {
     bool is_tick_fresh; /* `ticks` is of this poll */
     int budget;         /* atomic: switches left before the loop looks at I/O and timers */
     int io_budget;      /* calls left that a task may do without giving way */
+    struct list fired;  /* parked descriptors that are readable and have no task yet */
     struct co_task *pool;
     size_t pool_count;
     size_t pool_max;
@@ -242,6 +243,8 @@ void coro_locals_destroy(struct co_task *task);
 /* ---- io.c ---- */
 
 /* The loop ends: parked descriptors come back as tasks with -ECANCELED. */
+/* Make the task of the descriptor that fired first; there is one. */
+void coro_fds_start(struct co_loop *loop);
 void coro_fds_cancel(struct co_loop *loop);
 void coro_fds_fini(struct co_loop *loop);
 

@@ -58,7 +58,7 @@ struct co_fd {
     struct co_site *site;
     int64_t deadline_ns; /* while parked */
     struct co_timer timer;
-    struct co_fd *next; /* in the pool */
+    struct list link; /* among the fired, or in the pool */
     /* the reactor's watch follows */
 };
 
@@ -73,6 +73,7 @@ static inline struct reactor_watch *watch_of(struct co_fd *f)
 static void unpark(struct co_fd *f, int why)
 {
     struct co_loop *loop = f->loop;
+    list_del(&f->link);
     struct co_task *task = coro_spawn(loop, f->site, NULL, (co_fn *)(void *)f->parked, f->arg);
     if (UNLIKELY(task == NULL)) {
         /* The edge is gone: the timer has to bring us back. */
@@ -89,6 +90,19 @@ static void unpark(struct co_fd *f, int why)
     loop->parked_fds--;
 }
 
+/* Its task is made when nothing else is ready: then one that ended lends the next
+ * its stack, warm, and a burst of events does not take a stack each. */
+static void fire(struct co_fd *f)
+{
+    if (list_is_empty(&f->link))
+        list_add_tail(&f->loop->fired, &f->link);
+}
+
+void coro_fds_start(struct co_loop *loop)
+{
+    unpark(LIST_ENTRY(loop->fired.next, struct co_fd, link), 0);
+}
+
 static void on_event(void *arg, unsigned events)
 {
     struct co_fd *f = arg;
@@ -97,7 +111,7 @@ static void on_event(void *arg, unsigned events)
     if (events & REACTOR_READ) {
         f->ready |= CO_READABLE;
         if (f->parked != NULL)
-            unpark(f, 0);
+            fire(f);
         else if (f->reader != NULL)
             coro_wake(f->reader->task, 0);
     }
@@ -112,7 +126,7 @@ static void on_deadline(struct co_timer *timer)
 {
     struct co_fd *f = CONTAINER_OF(timer, struct co_fd, timer);
     struct co_loop *loop = f->loop;
-    if (f->parked == NULL)
+    if (f->parked == NULL || !list_is_empty(&f->link)) /* busy, or about to be */
         return;
     if (f->deadline_ns > loop->now_ns) {
         /* Parked anew since this was armed.  No memory: its heap slot is still ours. */
@@ -165,7 +179,7 @@ static int obtain(struct co_loop *loop, int fd, int is_stream, struct co_fd **re
         return -ENOMEM;
     f = loop->fd_pool;
     if (f != NULL)
-        loop->fd_pool = f->next;
+        loop->fd_pool = (struct co_fd *)f->link.next;
     else if ((f = malloc(sizeof(*f) + reactor_watch_bytes())) == NULL)
         return -ENOMEM;
     *f = (struct co_fd){.fd = fd,
@@ -173,6 +187,7 @@ static int obtain(struct co_loop *loop, int fd, int is_stream, struct co_fd **re
                         .is_stream = is_stream < 0 ? is_stream_socket(fd) : is_stream != 0,
                         .ready = CO_READABLE | CO_WRITABLE,
                         .timer.fire = on_deadline};
+    list_init(&f->link);
     loop->fds[fd] = f;
     *ret_f = f;
     return 0;
@@ -185,7 +200,8 @@ static void forget(struct co_fd *f)
         reactor_unwatch(watch_of(f));
     coro_timer_disarm(&loop->timers, &f->timer);
     loop->fds[f->fd] = NULL;
-    f->next = loop->fd_pool;
+    list_del(&f->link);
+    f->link.next = (struct list *)loop->fd_pool;
     loop->fd_pool = f;
 }
 
@@ -267,15 +283,23 @@ static inline bool would_block(int err)
 
 /* ---- read and write ---- */
 
+/* recv and send are the shorter way into the kernel, but only sockets take them;
+ * of a descriptor that we have waited for we know whether it is one. */
+static inline ssize_t receive_some(int fd, const struct co_fd *f, void *buf, size_t cap)
+{
+    return f != NULL && f->is_stream ? recv(fd, buf, cap, 0) : read(fd, buf, cap);
+}
+
 ssize_t co_read(int fd, void *buf, size_t cap, int64_t deadline_ns)
 {
     struct co_loop *loop = coro_self_or_die("co_read")->loop;
     int rv = before(loop, find(loop, fd), CO_READABLE, deadline_ns);
     while (rv == 0) {
-        ssize_t n = read(fd, buf, cap);
+        struct co_fd *f = find(loop, fd);
+        ssize_t n = receive_some(fd, f, buf, cap);
         if (LIKELY(n >= 0)) {
             if (LIKELY(n > 0 && (size_t)n < cap))
-                mark_drained(find(loop, fd), CO_READABLE);
+                mark_drained(f, CO_READABLE);
             coro_count_io(loop);
             return n;
         }
@@ -332,6 +356,10 @@ static void iov_advance(struct iovec **iov, int *count, size_t n)
 /* One system call; a peer that is gone is -EPIPE, never a signal, on sockets. */
 static ssize_t send_some(int fd, const struct iovec *iov, int count)
 {
+    if (count == 1) {
+        ssize_t n = send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+        return UNLIKELY(n < 0 && errno == ENOTSOCK) ? write(fd, iov->iov_base, iov->iov_len) : n;
+    }
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
                              .msg_iovlen = (size_t)count};
     ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
@@ -638,6 +666,7 @@ bool co_unpark_fd(int fd)
     if (f == NULL || f->parked == NULL)
         return false;
     f->parked = NULL;
+    list_del(&f->link);
     loop->parked_fds--;
     return true;
 }
@@ -656,7 +685,7 @@ void coro_fds_fini(struct co_loop *loop)
             forget(loop->fds[i]);
     while (loop->fd_pool != NULL) {
         struct co_fd *f = loop->fd_pool;
-        loop->fd_pool = f->next;
+        loop->fd_pool = (struct co_fd *)f->link.next;
         free(f);
     }
     free(loop->fds);

@@ -277,11 +277,20 @@ static int poll_events(struct co_loop *loop, int64_t wait_ns)
     return rv;
 }
 
+/* One is enough to begin with: its task lends its stack to the next when it ends.
+ * But tasks that never let the queue run dry may not keep the others out: after a
+ * turn that used its budget up, all take their place in the queue. */
+static void start_fired(struct co_loop *loop)
+{
+    while (!list_is_empty(&loop->fired) && (loop->ready_head == NULL || loop->budget <= 0))
+        coro_fds_start(loop);
+}
+
 static int run_turns(struct co_loop *loop)
 {
     while (loop->live > 0 || loop->parked_fds > 0) {
         int64_t wait_ns = 0;
-        if (loop->ready_head == NULL)
+        if (loop->ready_head == NULL && list_is_empty(&loop->fired))
             wait_ns = coro_timers_next(&loop->timers);
         if (wait_ns <= loop->now_ns)
             wait_ns = 0;
@@ -296,8 +305,11 @@ static int run_turns(struct co_loop *loop)
         coro_dump_if_asked(loop);
         coro_timers_fire(&loop->timers, loop->now_ns);
         coro_port_run(loop->port);
-        if (loop->ready_head != NULL)
-            run_ready(loop);
+        do {
+            start_fired(loop);
+            if (loop->ready_head != NULL)
+                run_ready(loop);
+        } while (loop->ready_head == NULL && !list_is_empty(&loop->fired));
     }
     return 0;
 }
@@ -337,6 +349,7 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     list_init(&loop->all);
     loop->ring_slot = -1;
     loop->now_ns = clock_now_ns();
+    list_init(&loop->fired);
     coro_timers_init(&loop->timers);
     coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
                                                                   : CO_STACK_BYTES_DEFAULT);

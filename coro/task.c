@@ -77,6 +77,23 @@ static void release(struct co_task *task)
     loop->pool_count++;
 }
 
+/* A parked descriptor has fired and nothing else is ready: its task begins here and
+ * now, on the stack of the one that has just been released. */
+static bool has_next_life(struct co_loop *loop, struct co_task *task)
+{
+    if (loop->ready_head != NULL || list_is_empty(&loop->fired) || loop->budget <= 1)
+        return false;
+    /* charged before: the record is about to be written anew */
+    coro_count_switch(loop, task, NULL);
+    coro_fds_start(loop);
+    if (UNLIKELY(loop->ready_head != task)) /* no memory: the descriptor tries again later */
+        return false;
+    coro_spend(loop);
+    coro_take_ready(loop);
+    coro_count_switch(loop, NULL, task);
+    return true;
+}
+
 /* Runs on the task's stack for as long as the stack exists. */
 static void task_main(void)
 {
@@ -99,6 +116,8 @@ static void task_main(void)
             coro_group_ended(task);
         if (task->is_detached) {
             release(task);
+            if (has_next_life(loop, task))
+                continue;
         } else if (task->joiner != NULL) {
             coro_wake(task->joiner, 0);
         }

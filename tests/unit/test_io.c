@@ -365,10 +365,77 @@ START_TEST(a_parked_descriptor_fires_and_times_out)
 }
 END_TEST
 
+#define BURST 8
+
+static const char *burst_stack[BURST];
+static int burst_count;
+
+/* Notes where its stack is; a task that has not parked lends it to the next. */
+static int on_burst(void *arg, int why)
+{
+    const volatile char here = 0;
+    (void)arg;
+    ck_assert_int_eq(why, 0);
+    burst_stack[burst_count++] = (const char *)&here;
+    return 0;
+}
+
+static int burst_main(void *arg)
+{
+    int pair[BURST][2];
+    (void)arg;
+    burst_count = 0;
+    for (int i = 0; i < BURST; i++) {
+        make_pair(pair[i]);
+        ck_assert_int_eq(co_park_fd(pair[i][0], soon(), on_burst, NULL), 0);
+    }
+    for (int i = 0; i < BURST; i++)
+        ck_assert_int_eq(co_write(pair[i][1], "x", 1, soon()), 1);
+    ck_assert_int_eq(co_sleep(20 * NS_PER_MS), 0);
+    ck_assert_int_eq(burst_count, BURST);
+    for (int i = 1; i < BURST; i++)
+        ck_assert_ptr_eq(burst_stack[i], burst_stack[0]);
+    for (int i = 0; i < BURST; i++)
+        co_close(pair[i][0]), co_close(pair[i][1]);
+    return 0;
+}
+
+START_TEST(a_burst_of_parked_descriptors_shares_a_stack)
+{
+    run(burst_main);
+}
+END_TEST
+
+static int parked_busy_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    bool is_over = false;
+    make_pair(pair);
+    burst_count = 0;
+    ck_assert_int_eq(co_park_fd(pair[0], soon(), on_burst, NULL), 0);
+    struct co_task *task = co_spawn(busy, &is_over);
+    ck_assert_int_eq(co_write(pair[1], "x", 1, soon()), 1);
+    while (burst_count == 0)
+        ck_assert_int_eq(co_yield (), 0);
+    is_over = true;
+    co_close(pair[0]), co_close(pair[1]);
+    int result;
+    return co_join(task, soon(), &result);
+}
+
+START_TEST(a_parked_descriptor_gets_its_turn_on_a_busy_loop)
+{
+    run(parked_busy_main);
+}
+END_TEST
+
 SUITE_MAIN("io", SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),
            SUITE_TEST(reads_time_out_and_end), SUITE_TEST(a_pipe_that_ends_with_data),
            SUITE_TEST(a_write_larger_than_the_socket_waits),
            SUITE_TEST(close_wakes_waiters_and_a_reused_number_is_clean),
            SUITE_TEST(cancel_then_close), SUITE_TEST(wait_fd_asks_the_kernel),
            SUITE_TEST(wait_fd_gets_its_turn_on_a_busy_loop),
-           SUITE_TEST(a_parked_descriptor_fires_and_times_out))
+           SUITE_TEST(a_parked_descriptor_fires_and_times_out),
+           SUITE_TEST(a_burst_of_parked_descriptors_shares_a_stack),
+           SUITE_TEST(a_parked_descriptor_gets_its_turn_on_a_busy_loop))
