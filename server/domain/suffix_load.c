@@ -55,10 +55,18 @@ static int PRINTF_LIKE(2, 3) refuse(struct loader *l, const char *format, ...)
     l->why->line = l->line;
     vsnprintf(l->why->what, sizeof l->why->what, format, args);
     va_end(args);
+    for (char *c = l->why->what; *c != '\0'; c++) /* it goes to terminals and logs */
+        if ((unsigned char)*c < ' ' || (unsigned char)*c >= 0x7f)
+            *c = '?';
     return -EINVAL;
 }
 
 /* ---- reading rules ---- */
+
+static bool is_label_byte(unsigned char c)
+{
+    return is_alpha(c) || is_digit(c) || c == '-' || c == '_';
+}
 
 /* One label of a rule in ASCII form at l->text's end; false: not a label. */
 static bool add_label(struct loader *l, const char *at, const char *end)
@@ -70,7 +78,7 @@ static bool add_label(struct loader *l, const char *at, const char *end)
         if (n == LABEL_MAX_POINTS)
             return false;
         uint32_t c = utf8_next(&at, end);
-        if (c == UTF8_BAD || c <= ' ' || c == 0x7f || (c < 0x80 && strchr("*!/:?#@[]%\\", (int)c)))
+        if (c == UTF8_BAD || (c < 0x80 && !is_label_byte((unsigned char)c)))
             return false;
         is_ascii = is_ascii && c < 0x80;
         points[n++] = c >= 'A' && c <= 'Z' ? c | 0x20 : c;

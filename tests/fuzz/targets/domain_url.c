@@ -47,6 +47,12 @@ static void check_cut(const struct domain_result *r, const struct domain_cut *cu
     CHECK(cut->registrable_at == 0 || r->host[cut->registrable_at - 1] == '.');
 }
 
+static void check_same(const struct domain_cut *a, const struct domain_cut *b)
+{
+    CHECK(a->suffix_at == b->suffix_at && a->registrable_at == b->registrable_at);
+    CHECK(a->section == b->section);
+}
+
 /* http://HOST/ has the same host, kind and parts. */
 static void check_again(const struct domain_result *r)
 {
@@ -56,8 +62,8 @@ static void check_again(const struct domain_result *r)
     CHECK(domain_parse(suffixes(), url, (size_t)n, &again) == DOMAIN_OK);
     CHECK(again.host_len == r->host_len && memcmp(again.host, r->host, r->host_len) == 0);
     CHECK(again.kind == r->kind && again.port == -1);
-    CHECK(memcmp(&again.all, &r->all, sizeof r->all) == 0);
-    CHECK(memcmp(&again.icann, &r->icann, sizeof r->icann) == 0);
+    check_same(&again.all, &r->all);
+    check_same(&again.icann, &r->icann);
     CHECK((again.flags & ~(unsigned)DOMAIN_TRAILING_DOT) == 0);
 }
 
