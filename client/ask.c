@@ -31,7 +31,6 @@
 #include "client/progress.h"
 #include "client/wait.h"
 #include "coro/base/err.h"
-#include "coro/base/json.h"
 #include "coro/io.h"
 #include "coro/sync.h"
 
@@ -182,81 +181,6 @@ static int read_lines(void *arg)
 
 /* ---- the workers ---- */
 
-static int append_target(const struct ask *ask, const struct buf *url, struct buf *target)
-{
-    const struct cl_ask_options *options = ask->options;
-    buf_clear(target);
-    int rv =
-        buf_printf(target, "%s/domain?%s", options->server, options->is_text ? "format=text&" : "");
-    if (rv == 0 && options->suffixes != NULL)
-        rv = buf_printf(target, "suffixes=%s&", options->suffixes);
-    if (rv == 0)
-        rv = buf_append_str(target, "url=");
-    if (rv == 0)
-        rv = cl_encode_query(target, url->data, url->len);
-    return rv == 0 ? buf_append_char(target, '\0') : rv;
-}
-
-/* A JSON answer is one line already, or becomes one: a raw newline stands only
- * between JSON tokens. */
-static int append_one_line(struct buf *text, const struct buf *body)
-{
-    size_t n = body->len;
-    while (n > 0 && (body->data[n - 1] == '\n' || body->data[n - 1] == '\r'))
-        n--;
-    int rv = buf_append(text, body->data, n);
-    for (size_t i = 0; rv == 0 && i < n; i++) {
-        if (text->data[i] == '\n' || text->data[i] == '\r')
-            text->data[i] = ' ';
-    }
-    return rv;
-}
-
-static int append_failure(struct buf *text, const struct item *item)
-{
-    int rv = buf_append_str(text, "{\"url\":");
-    if (rv == 0)
-        rv = json_append_string(text, item->url.data, item->url.len);
-    if (rv == 0)
-        rv = buf_append_str(text, ",\"error\":");
-    if (rv == 0)
-        rv = json_append_string(text, item->why, strlen(item->why));
-    return rv == 0 ? buf_append_char(text, '}') : rv;
-}
-
-/* The line to print.  Text output has one line for every URL too: an empty one
- * where there is no domain. */
-static int render(const struct ask *ask, struct item *item, const struct cl_reply *reply)
-{
-    int rv = 0;
-    if (ask->options->is_text) {
-        if (item->answer == CL_ANSWER_DOMAIN)
-            rv = append_one_line(&item->text, &reply->body);
-    } else if (item->answer == CL_ANSWER_NONE) {
-        rv = append_failure(&item->text, item);
-    } else {
-        rv = append_one_line(&item->text, &reply->body);
-    }
-    return rv == 0 ? buf_append_char(&item->text, '\n') : rv;
-}
-
-/* Is the reply what domaind says about a URL, and what does it say? */
-static enum cl_answer judge(const struct ask *ask, const struct cl_reply *reply, char *why,
-                            size_t why_bytes)
-{
-    const char *type = ask->options->is_text ? "text/plain" : "application/json";
-    if (reply->status == 422)
-        return CL_ANSWER_REFUSED;
-    if (reply->status == 200 && strncmp(reply->content_type, type, strlen(type)) == 0)
-        return CL_ANSWER_DOMAIN;
-    if (reply->status == 200)
-        snprintf(why, why_bytes, "status 200, but %s: is that a domaind?",
-                 reply->content_type[0] != '\0' ? reply->content_type : "no content type");
-    else
-        snprintf(why, why_bytes, "status %d", reply->status);
-    return CL_ANSWER_NONE;
-}
-
 /* Wait before the next attempt.  0: try again; 1: give this URL up; -errno: the run ends. */
 static int wait_to_retry(struct ask *ask, int rv, int attempt, const struct cl_reply *reply)
 {
@@ -281,7 +205,9 @@ static int wait_to_retry(struct ask *ask, int rv, int attempt, const struct cl_r
 static int ask_server(struct ask *ask, struct item *item, struct buf *target,
                       struct cl_reply *reply)
 {
-    int rv = append_target(ask, &item->url, target);
+    const struct cl_ask_options *options = ask->options;
+    int rv =
+        cl_answer_target(target, options->server, options->is_text, options->suffixes, &item->url);
     if (rv < 0)
         return rv;
     /* the line, so that the server's log and its refusals can be told apart, and
@@ -290,9 +216,9 @@ static int ask_server(struct ask *ask, struct item *item, struct buf *target,
     snprintf(id, sizeof id, "%llu", (unsigned long long)item->line);
     const struct cl_request req = {.url = target->data,
                                    .request_id = id,
-                                   .unix_path = ask->options->unix_path,
+                                   .unix_path = options->unix_path,
                                    .connect_timeout_ns = CONNECT_TIMEOUT_NS,
-                                   .timeout_ns = ask->options->timeout_ns,
+                                   .timeout_ns = options->timeout_ns,
                                    .body_max_bytes = ANSWER_MAX_BYTES,
                                    .flags = CL_NO_PROXY};
     for (int attempt = 1;; attempt++) {
@@ -301,7 +227,7 @@ static int ask_server(struct ask *ask, struct item *item, struct buf *target,
             return got;
         item->answer = CL_ANSWER_NONE;
         if (got == 0)
-            item->answer = judge(ask, reply, item->why, sizeof item->why);
+            item->answer = cl_answer_judge(reply, options->is_text, item->why);
         else
             snprintf(item->why, sizeof item->why, "%s", reply->why);
         if (item->answer != CL_ANSWER_NONE) {
@@ -336,7 +262,8 @@ static int work(void *arg)
         if (item->why[0] == '\0')
             rv = ask_server(ask, item, &target, &reply);
         if (rv == 0)
-            rv = render(ask, item, &reply);
+            rv = cl_answer_render(&item->text, item->answer, &reply, ask->options->is_text,
+                                  &item->url, item->line, item->why);
         if (rv < 0) {
             stop(ask, rv, "%s", err_text(rv));
             break;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/answer.h"
 #include "client/client.h"
 #include "client/lines.h"
 #include "client/output.h"
@@ -23,13 +24,6 @@ struct cl_ask_options {
     bool is_quiet;
     int64_t timeout_ns;
     struct cl_retry retry;
-};
-
-enum cl_answer {
-    CL_ANSWER_DOMAIN,  /* 200 */
-    CL_ANSWER_REFUSED, /* 422: not a URL, and why */
-    CL_ANSWER_NONE,    /* everything else */
-    CL_ANSWER_COUNT
 };
 
 struct cl_ask_result {

@@ -96,13 +96,14 @@ class Order(unittest.TestCase):
 
 class Answers(unittest.TestCase):
     def test_a_refusal_is_an_answer(self):
-        problem = b'{"title":"Unprocessable Content",\n "status":422}\n'
+        problem = b'{"title":"Unprocessable Content",\n "status":422,"detail":"no host"}\n'
         reply = Reply(422, problem, "application/problem+json")
         with FakeServer(lambda url: reply) as server:
             done = query("nonsense", server=server)
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(json.loads(done.stdout)["status"], 422)
-            self.assertEqual(len(done.stdout.splitlines()), 1)
+            self.assertEqual(
+                json.loads(done.stdout), {"url": "nonsense", "line": 1, "error": "refused", "detail": "no host"}
+            )
             self.assertIn("1 refused, 0 without", done.stderr)
 
     def test_text_has_a_line_for_every_url(self):
@@ -130,7 +131,7 @@ class Answers(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             lines = [json.loads(line) for line in done.stdout.splitlines()]
             self.assertEqual(len(lines), 3)
-            self.assertIn("longer than", lines[1]["error"])
+            self.assertIn("longer than", lines[1]["detail"])
             self.assertEqual(lines[2]["url"], "b")
 
 

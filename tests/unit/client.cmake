@@ -1,3 +1,4 @@
+domaind_test(answer DEPS client)
 domaind_test(errors DEPS client)
 domaind_test(follow DEPS client)
 domaind_test(guard DEPS client)
