@@ -181,6 +181,17 @@ struct co_loop {
     int64_t watch_since_ns;
 };
 
+/* When a task became ready, for the clock that switches are counted by.  Made
+ * ready by the loop itself: the last switch lies before the poll. */
+static inline uint64_t coro_ready_ticks(struct co_loop *loop)
+{
+    if (loop->is_clocked && loop->self == NULL && !loop->is_tick_fresh) {
+        loop->ticks = prof_ticks();
+        loop->is_tick_fresh = true;
+    }
+    return loop->ticks;
+}
+
 /* The loop of this thread.  initial-exec: one instruction, also in the shared library. */
 extern __thread struct co_loop *coro_loop_tls
     __attribute__((tls_model("initial-exec"), visibility("hidden")));

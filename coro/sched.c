@@ -99,14 +99,8 @@ void coro_wake(struct co_task *task, int woken)
         coro_timer_disarm(&task->loop->timers, &task->timer);
     struct co_loop *loop = task->loop;
     task->woken = woken;
-    if (loop->is_clocked) {
-        /* woken by the loop: its last switch lies before the poll */
-        if (loop->self == NULL && !loop->is_tick_fresh) {
-            loop->ticks = prof_ticks();
-            loop->is_tick_fresh = true;
-        }
-        prof_ready(&task->prof, loop->ticks);
-    }
+    if (loop->is_clocked)
+        prof_ready(&task->prof, coro_ready_ticks(loop));
     coro_ready(loop, task);
 }
 

@@ -196,7 +196,7 @@ struct co_task *coro_spawn(struct co_loop *loop, struct co_site *site, const cha
     task->id = ++loop->next_id;
     task->spawned_ns = loop->now_ns;
     count_spawn(task, stats);
-    prof_cursor_init(&task->prof, loop->ticks);
+    prof_cursor_init(&task->prof, coro_ready_ticks(loop));
     loop->live++;
     coro_ready(loop, task);
     return task;

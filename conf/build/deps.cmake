@@ -10,6 +10,8 @@ pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)
 find_path(HTTP_PARSER_INCLUDE_DIR http_parser.h REQUIRED)
+# The charts of the live page, in the program from then on.
+find_file(CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js REQUIRED)
 if(BUILD_TESTING)
     pkg_check_modules(LIBPSL REQUIRED IMPORTED_TARGET libpsl)
     pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check>=0.15)

@@ -121,6 +121,10 @@ void prof_resume_slow(struct prof_cursor *c, uint64_t now)
         c->parked = now > since ? since : now;
         c->readied = now;
     }
+    /* A loop that let its tasks run did not wait; one that polled was told so. */
+    bool has_waited = c != &prof_self.own || c->readied != 0;
+    if (!has_waited)
+        c->parked = now;
     uint64_t ready = c->readied >= c->parked && c->readied <= now ? c->readied : now;
     PROF_ADD(c->node->wait, ready - c->parked);
     PROF_ADD(c->node->ready, now - ready);

@@ -8,11 +8,14 @@
 
 #include "server/http/text.h"
 
-#define EMBED(name, path)                                                                          \
+#define EMBED(name, path) EMBED_FILE(name, EMBED_ROOT "/" path)
+
+/* The same by an absolute path. */
+#define EMBED_FILE(name, path)                                                                     \
     __asm__(".pushsection .rodata\n"                                                               \
             ".type embed_" #name "_start, @object\n"                                               \
             "embed_" #name "_start:\n"                                                             \
-            ".incbin \"" EMBED_ROOT "/" path "\"\n"                                                \
+            ".incbin \"" path "\"\n"                                                               \
             "embed_" #name "_end:\n"                                                               \
             ".byte 0\n"                                                                            \
             ".popsection\n");                                                                      \

@@ -68,3 +68,5 @@ http_handler endpoint_profile_start;
 http_handler endpoint_profile_stop;
 http_handler endpoint_profile_reset;
 http_handler endpoint_pprof;
+/* GET /profile/web/...: what the live page loads. */
+http_handler endpoint_profile_web;

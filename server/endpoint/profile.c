@@ -136,8 +136,16 @@ void endpoint_profile(struct http_request *req, struct http_response *res)
 {
     PROF_FN();
     /* text first: it is what curl gets, which accepts anything */
-    static const char *const offers[] = {"text/plain", "application/json"};
+    static const char *const offers[] = {"text/plain", "application/json", "text/html"};
+    char format[8] = "";
     const struct endpoint_settings *settings = req->app->user;
+    int offer = http_accepts(req, offers, ARRAY_LEN(offers));
+    bool is_asked = http_query_text(req, "format", format, sizeof format) != -ENOENT;
+    http_add_field(res, "Vary", "Accept");
+    if (strcmp(format, "html") == 0 || (!is_asked && offer == 2)) {
+        endpoint_live_page(res);
+        return;
+    }
     struct profile_job *job = endpoint_profile_job_new(settings);
     if (job == NULL) {
         http_problem(res, HTTP_500_INTERNAL_SERVER_ERROR, "out of memory");
@@ -147,9 +155,8 @@ void endpoint_profile(struct http_request *req, struct http_response *res)
         endpoint_profile_job_free(job);
         return;
     }
-    if (!job->query.has_format && http_accepts(req, offers, ARRAY_LEN(offers)) == 1)
+    if (!is_asked && offer == 1)
         job->query.format = PROFILE_FORMAT_JSON;
-    http_add_field(res, "Vary", "Accept");
     (void)endpoint_profile_answer(settings, res, job);
 }
 

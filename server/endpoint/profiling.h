@@ -22,6 +22,9 @@ struct profile_job *endpoint_profile_job_new(const struct endpoint_settings *set
 /* The shape that endpoint_settings.aside wants. */
 void endpoint_profile_job_free(void *job);
 
+/* The page that browsers get. */
+void endpoint_live_page(struct http_response *res);
+
 /* Make the report and answer with it, or with what is wrong; the job is
  * transferred.  0 or -errno. */
 int endpoint_profile_answer(const struct endpoint_settings *settings, struct http_response *res,

@@ -206,6 +206,17 @@ static int append_head(struct buf *out, const struct profile_report *r,
                      calls, cost_ns, llround((double)calls * cost_ns), s->missed);
 }
 
+static int append_endpoints(struct buf *out, const struct profile_endpoint *e)
+{
+    int rv = buf_append_str(out, "\"endpoints\":[");
+    for (bool is_first = true; e != NULL && e->path != NULL && rv == 0; e++, is_first = false) {
+        rv = is_first ? 0 : buf_append_char(out, ',');
+        if (rv == 0)
+            rv = json_append_string(out, e->path, strlen(e->path));
+    }
+    return rv < 0 ? rv : buf_append_str(out, "],\n");
+}
+
 int profile_json(struct buf *out, const struct profile_report *r, const struct profile_view *v,
                  const struct profile_about *about)
 {
@@ -213,6 +224,8 @@ int profile_json(struct buf *out, const struct profile_report *r, const struct p
     if (place == NULL)
         return -ENOMEM;
     int rv = append_head(out, r, about);
+    if (rv == 0)
+        rv = append_endpoints(out, about->endpoints);
     if (rv == 0)
         rv = append_workers(out, about->snapshot);
     if (rv == 0)

@@ -171,6 +171,23 @@ START_TEST(switches_charge_nobody_for_others)
 }
 END_TEST
 
+START_TEST(a_loop_that_lets_tasks_run_does_not_wait)
+{
+    struct prof_slot *slot = open_slot();
+    struct prof_cursor c;
+    uint64_t now = prof_ticks();
+    prof_cursor_init(&c, now);
+    prof_park(prof_loop_cursor(), now);
+    prof_resume(&c, now);
+    prof_park(&c, now += 1000000);
+    prof_resume(prof_loop_cursor(), now);
+    prof_cursor_fini(&c);
+    ck_assert_uint_eq(slot->nodes[PROF_NODE_ROOT].wait, 0);
+    ck_assert_uint_eq(slot->nodes[PROF_NODE_ROOT].ready, 0);
+    close_slot();
+}
+END_TEST
+
 START_TEST(many_parked_in_one_function_is_no_recursion)
 {
     enum { N = 50 };
@@ -370,6 +387,7 @@ SUITE_MAIN("prof_tree", SUITE_TEST(paths_count_and_charge),
            SUITE_TEST(one_function_on_two_paths_is_two_nodes),
            SUITE_TEST(file_and_line_are_the_projects), SUITE_TEST(sites_form_an_array),
            SUITE_TEST(switches_charge_nobody_for_others),
+           SUITE_TEST(a_loop_that_lets_tasks_run_does_not_wait),
            SUITE_TEST(many_parked_in_one_function_is_no_recursion),
            SUITE_TEST(deep_recursion_ends_in_the_overflow_node),
            SUITE_TEST(longjmp_is_healed_by_the_next_exit), SUITE_TEST(an_abandoned_task_is_counted),
