@@ -17,7 +17,10 @@
 /* A block is disturbed when other programs took this share of a side's CPU. */
 #define DISTURBED 0.1
 /* Starting, warming up and stopping a server, and the pilot. */
-#define BLOCK_EXTRA_S 0.35
+#define BLOCK_EXTRA_S 0.25
+#define OPEN_EXTRA_S  0.1
+/* Shorter parts than this say nothing. */
+#define PART_LEAST_NS (200 * NS_PER_MS)
 
 const char *const lg_metric_name[LG_METRICS] = {
     [LG_METRIC_CPU] = "server CPU per request",
@@ -132,12 +135,40 @@ void lg_latin_square(size_t n, unsigned rounds, uint64_t seed, unsigned char *re
     }
 }
 
-double lg_compare_seconds(const struct lg_options *o, size_t n)
+double lg_compare_seconds(const struct lg_options *o, const struct lg_scenario *const *scenarios,
+                          size_t n_scenarios, size_t n)
 {
     double part = (double)o->load.duration_ns / 1e9, warmup = (double)o->load.warmup_ns / 1e9;
-    double blocks = (double)n * o->rounds;
-    return blocks * (2 * part + warmup + BLOCK_EXTRA_S) +
-           (double)n * (part + warmup + BLOCK_EXTRA_S);
+    double sum = 0;
+    for (size_t i = 0; i < n_scenarios; i++) {
+        double length = scenarios[i]->length > 0 ? scenarios[i]->length : 1;
+        double blocks = (double)n * o->rounds;
+        sum += blocks * (length * (2 * part + warmup + OPEN_EXTRA_S) + BLOCK_EXTRA_S);
+        sum += (double)n * (length * (part + warmup) + BLOCK_EXTRA_S);
+    }
+    return sum;
+}
+
+int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenarios,
+                   size_t n_scenarios, size_t n, struct lg_why *why)
+{
+    double budget = (double)o->budget_ns / 1e9;
+    if (o->budget_ns == 0)
+        return 0;
+    while (o->rounds > LG_STATS_MIN_BLOCKS &&
+           lg_compare_seconds(o, scenarios, n_scenarios, n) > budget)
+        o->rounds--;
+    while (o->load.duration_ns > PART_LEAST_NS &&
+           lg_compare_seconds(o, scenarios, n_scenarios, n) > budget) {
+        int64_t shorter_ns = o->load.duration_ns * 9 / 10;
+        o->load.duration_ns = shorter_ns > PART_LEAST_NS ? shorter_ns : PART_LEAST_NS;
+    }
+    double needed = lg_compare_seconds(o, scenarios, n_scenarios, n);
+    if (needed <= budget)
+        return 0;
+    lg_why_set(why, "--budget: five blocks of each of %zu candidates in %zu scenario%s take %.0f s",
+               n, n_scenarios, n_scenarios == 1 ? "" : "s", ceil(needed));
+    return -ETIME;
 }
 
 /* ---- the values ---- */
@@ -281,7 +312,7 @@ static int run_pilot(struct lg_comparison *c, struct lg_block_plan *plan, struct
 
 static bool is_disturbed(const struct lg_block *b)
 {
-    return b->others > DISTURBED || b->own_wait > DISTURBED;
+    return b->others > DISTURBED || b->own_wait > DISTURBED || b->lateness > DISTURBED;
 }
 
 /* One block of one candidate, again while it is disturbed and that is allowed. */
@@ -338,7 +369,8 @@ static int comparison_init(struct lg_comparison *c, const struct lg_options *o,
         .scenario = scenario,
         .rounds = o->rounds,
         .connections = scenario->connections > 0 ? scenario->connections : o->load.connections,
-        .seconds = (double)o->load.duration_ns / 1e9,
+        .seconds =
+            (double)o->load.duration_ns / 1e9 * (scenario->length > 0 ? scenario->length : 1),
         .seed = o->seed != 0 ? o->seed : (uint64_t)clock_wall_ns() / NS_PER_MS,
     };
     choose_cores(c, o);

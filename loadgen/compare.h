@@ -49,6 +49,7 @@ struct lg_block {
     double pss_bytes; /* with all connections open; NAN: not known */
     double switches;  /* context switches per request, whole life; NAN: not known */
     double others;    /* share of its core that other programs (or the hypervisor) took */
+    double lateness;  /* of our readings, as a share of the closed part */
     double own_wait;  /* share of the time that loadgen was ready without a CPU */
     bool is_counted;  /* the server's own counter agrees; true when it has none */
     int processes;
@@ -108,8 +109,14 @@ MUST_USE int lg_compare(const struct lg_options *o, const struct lg_scenario *sc
                         const bool *stop, struct lg_comparison *ret_comparison, struct lg_why *why);
 void lg_comparison_fini(struct lg_comparison *c);
 
-/* How long one comparison will take, for all who have to wait. */
-double lg_compare_seconds(const struct lg_options *o, size_t n_candidates);
+/* Make the comparisons fit into the options' budget (none: nothing to do):
+ * fewer rounds, five at least, then shorter blocks.  -ETIME: it is too short. */
+MUST_USE int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenarios,
+                            size_t n_scenarios, size_t n_candidates, struct lg_why *why);
+
+/* How long it will take, for all who have to wait. */
+double lg_compare_seconds(const struct lg_options *o, const struct lg_scenario *const *scenarios,
+                          size_t n_scenarios, size_t n_candidates);
 
 /* The values of one metric of one candidate; how many. */
 size_t lg_side_values(const struct lg_side *side, enum lg_metric metric,

@@ -225,8 +225,10 @@ static int find_scenarios(const char *list, const struct lg_scenario **ret_list,
         ret_list[n++] = s;
         list += bytes + (list[bytes] == ',');
     }
+    if (n == 0)
+        fputs("loadgen compare: no scenario given; --scenario=list prints them\n", stderr);
     *ret_n = n;
-    return 0;
+    return n == 0 ? -1 : 0;
 }
 
 static int compare_one(const struct lg_options *o, const struct lg_scenario *scenario,
@@ -267,7 +269,7 @@ static int compare_all(const struct lg_options *o, const struct lg_scenario *con
     return code;
 }
 
-static int compare(const struct lg_options *o)
+static int compare(struct lg_options *o)
 {
     const struct lg_scenario **list = calloc(lg_n_scenarios, sizeof *list);
     struct lg_candidate candidates[LG_STATS_MAX_GROUPS];
@@ -281,11 +283,12 @@ static int compare(const struct lg_options *o)
             printf("%-10s %s\n", lg_scenarios[i].name, lg_scenarios[i].shows);
         code = EXIT_SUCCESS;
     } else if (find_scenarios(o->scenarios, list, &n) == 0) {
-        if (lg_candidates(o, candidates, &n_candidates, &why) < 0) {
+        if (lg_candidates(o, candidates, &n_candidates, &why) < 0 ||
+            lg_compare_fit(o, list, n, n_candidates, &why) < 0) {
             complain(why.text);
         } else {
             fprintf(is_stdout_taken(o) ? stderr : stdout, "%zu scenario%s, about %.0f s\n", n,
-                    n == 1 ? "" : "s", (double)n * lg_compare_seconds(o, n_candidates));
+                    n == 1 ? "" : "s", lg_compare_seconds(o, list, n, n_candidates));
             fflush(stdout);
             code = compare_all(o, list, n);
         }

@@ -33,6 +33,7 @@ enum {
     OPT_SCENARIO,
     OPT_TARGET,
     OPT_ROUNDS,
+    OPT_BUDGET,
     OPT_SEED,
     OPT_NO_PIN,
     OPT_DOMAIND,
@@ -99,6 +100,8 @@ static const struct argp_option compare_options[] = {
      "Compare running servers instead; with PID their CPU and memory too; may be repeated", 0},
     {"scenario", OPT_SCENARIO, "LIST|all", 0, "Workloads (default tiny); 'list' prints them", 0},
     {"rounds", OPT_ROUNDS, "N", 0, "Blocks for each candidate (default 6; no winner below 5)", 0},
+    {"budget", OPT_BUDGET, "TIME", 0,
+     "Make rounds and blocks fit into this time; refused when too short for five blocks each", 0},
     {"seed", OPT_SEED, "N", 0, "Of the order of blocks (default: from the clock, printed)", 0},
     {"no-pin", OPT_NO_PIN, 0, 0, "Let server and load generator share all cores", 0},
     {"domaind", OPT_DOMAIND, "PATH", 0, "The server (default: beside this program)", 0},
@@ -303,6 +306,9 @@ static error_t on_compare_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_ROUNDS:
         o->rounds = (unsigned)parse_count(state, "--rounds", arg, 1, 64);
+        return 0;
+    case OPT_BUDGET:
+        o->budget_ns = parse_time(state, "--budget", arg);
         return 0;
     case OPT_SEED:
         o->seed = (uint64_t)parse_count(state, "--seed", arg, 0, INT64_MAX);

@@ -38,6 +38,7 @@ struct lg_options {
     const char *domaind_flags[LG_LIST_MAX];
     unsigned n_domaind_flags;
     unsigned rounds;
+    int64_t budget_ns; /* for everything; 0: as long as it takes */
     uint64_t seed;
     bool pin;
 

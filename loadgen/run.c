@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
@@ -136,6 +139,19 @@ static void tell_progress(const struct lg_worker *workers, unsigned n,
                       failed);
 }
 
+/* Sleep until then, or until a thread ends: how many have. */
+static unsigned wait_done(int done_fd, int64_t until_ns)
+{
+    struct pollfd poll = {.fd = done_fd, .events = POLLIN};
+    int64_t span_ns = until_ns - clock_now_ns();
+    span_ns = span_ns < 0 ? 0 : span_ns;
+    struct timespec span = {span_ns / NS_PER_S, span_ns % NS_PER_S};
+    eventfd_t ended = 0;
+    if (ppoll(&poll, 1, &span, NULL) <= 0 || eventfd_read(done_fd, &ended) < 0)
+        return 0;
+    return (unsigned)ended;
+}
+
 /* Look after the threads until all have ended. */
 static void join_all(struct lg_worker *workers, unsigned n, const struct lg_watcher *watcher)
 {
@@ -147,25 +163,21 @@ static void join_all(struct lg_worker *workers, unsigned n, const struct lg_watc
     };
     size_t next_mark = 0;
     int64_t next_look_ns = clock_now_ns() + LOOK_NS;
-    for (unsigned joined = 0; joined < n;) {
-        int64_t until_ns = next_look_ns;
-        if (next_mark < ARRAY_LEN(marks) && marks[next_mark] < until_ns)
-            until_ns = marks[next_mark];
-        struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
-        int err = pthread_clockjoin_np(workers[joined].thread, NULL, CLOCK_MONOTONIC, &until);
-        joined += err == 0;
+    for (unsigned ended = 0; ended < n;) {
+        bool has_mark = next_mark < ARRAY_LEN(marks) && marks[next_mark] < next_look_ns;
+        ended += wait_done(first->done_fd, has_mark ? marks[next_mark] : next_look_ns);
         int64_t now_ns = clock_now_ns();
-        while (next_mark < ARRAY_LEN(marks) && marks[next_mark] <= now_ns) {
+        for (; next_mark < ARRAY_LEN(marks) && marks[next_mark] <= now_ns; next_mark++)
             if (watcher != NULL && watcher->mark != NULL)
-                watcher->mark(watcher->arg, (enum lg_mark)next_mark);
-            next_mark++;
-        }
+                watcher->mark(watcher->arg, (enum lg_mark)next_mark, marks[next_mark]);
         if (now_ns < next_look_ns)
             continue;
         next_look_ns = now_ns + LOOK_NS;
         if (watcher != NULL && watcher->progress != NULL)
             tell_progress(workers, n, watcher);
     }
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(workers[i].thread, NULL);
 }
 
 /* The threads inherit an empty set of signals: those are the main thread's. */
@@ -194,12 +206,13 @@ int lg_run(const struct lg_load *load, const bool *stop, const struct lg_watcher
         lg_why_set(why, "out of memory");
         return -ENOMEM;
     }
+    int done_fd = eventfd(0, EFD_CLOEXEC);
     int64_t start_ns = clock_now_ns() + LEAD_NS;
-    int rv = 0;
-    for (; ready < load->threads && rv == 0; ready++)
+    int rv = done_fd < 0 ? -errno : 0;
+    for (; ready < load->threads && rv == 0; ready += rv == 0) {
         rv = lg_worker_init(&workers[ready], load, ready, start_ns, stop);
-    if (rv < 0)
-        ready--;
+        workers[ready].done_fd = done_fd;
+    }
     if (rv == 0)
         rv = result_init(&result, &workers[0]);
     if (rv == 0)
@@ -222,5 +235,7 @@ out:
     for (unsigned i = 0; i < ready; i++)
         lg_worker_fini(&workers[i]);
     free(workers);
+    if (done_fd >= 0)
+        close(done_fd);
     return rv;
 }

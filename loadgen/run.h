@@ -45,7 +45,7 @@ enum lg_mark {
 struct lg_watcher {
     /* about ten times a second */
     void (*progress)(void *arg, double seconds, uint64_t ok, uint64_t failed);
-    void (*mark)(void *arg, enum lg_mark mark);
+    void (*mark)(void *arg, enum lg_mark mark, int64_t due_ns);
     void *arg;
 };
 

@@ -23,12 +23,15 @@ const struct lg_scenario lg_scenarios[] = {
      .shows = "2 ms of computing per request: tasks gain nothing, all modes are bound by the core",
      .paths = {{"/test/cpu?ms=2", 1}},
      .needs_test_routes = true,
+     .connections = 10,
      .rate_factor = RATE_FACTOR},
     {.name = "mixed",
      .shows =
          "one request in 20 computes for 20 ms: on an event loop the small ones wait behind it",
      .paths = {{TINY, 19}, {"/test/cpu?ms=20", 1}},
      .needs_test_routes = true,
+     .connections = 20,
+     .length = 2,
      .rate_factor = RATE_FACTOR},
     {.name = "idle",
      .shows = "1,000 connections that only stay open beside 20 busy ones: what a connection that "
@@ -41,6 +44,7 @@ const struct lg_scenario lg_scenarios[] = {
      .shows = "clients that send 16 bytes every 20 ms: who is held up while a request trickles in",
      .paths = {{TINY, 1}},
      .trickle_ns = 20 * NS_PER_MS,
+     .length = 4,
      .rate_factor = RATE_FACTOR},
     {.name = "upstream",
      .shows = "each request waits 20 ms for somebody else, giving way meanwhile: how many can wait "
@@ -52,6 +56,8 @@ const struct lg_scenario lg_scenarios[] = {
      .shows = "the same wait by a call that blocks: an event loop stands still, threads do not",
      .paths = {{"/test/block?ms=20", 1}},
      .needs_test_routes = true,
+     .connections = 20,
+     .length = 2,
      .rate_factor = RATE_FACTOR},
     {.name = "overload",
      .shows = "twice the requests that the slowest can answer: how much good work is left",
@@ -61,6 +67,7 @@ const struct lg_scenario lg_scenarios[] = {
      .shows = "answers of 1 MB: copying bytes out dominates, the mode hardly matters",
      .paths = {{"/test/body?bytes=1048576", 1}},
      .needs_test_routes = true,
+     .connections = 20,
      .rate_factor = RATE_FACTOR},
 };
 const size_t lg_n_scenarios = ARRAY_LEN(lg_scenarios);

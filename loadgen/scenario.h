@@ -23,6 +23,7 @@ struct lg_scenario {
     unsigned idle;          /* connections that only stay open */
     int64_t trickle_ns;     /* slow senders */
     double rate_factor;     /* open part: this times what the slowest candidate can do */
+    unsigned length;        /* parts are this many times longer: requests take long; 0: once */
 };
 
 extern const struct lg_scenario lg_scenarios[];

@@ -104,7 +104,9 @@ static void judge_open(const struct lg_load *load, const struct lg_result *r, st
     const struct lg_record *rec = &r->record;
     double due = (double)(rec->sent + rec->unsent);
     double held = due > 0 ? (double)(rec->sent - rec->outcomes[LG_LOCAL]) / due : 1;
-    double answered = load->rate_per_s > 0 ? r->requests_per_s / load->rate_per_s : 1;
+    /* two requests of slack: where few are due, the edges of the window count */
+    double wanted = load->rate_per_s * r->seconds;
+    double answered = wanted > 0 ? (r->requests_per_s * r->seconds + 2) / wanted : 1;
     char lag_text[UNITS_TEXT_BYTES];
     bool is_limited = r->own_cpu > CPU_LIMIT;
     if (is_limited)

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -235,5 +236,6 @@ void *lg_worker_main(void *arg)
     }
     if (getrusage(RUSAGE_THREAD, &usage) == 0)
         w->involuntary = usage.ru_nivcsw;
+    (void)eventfd_write(w->done_fd, 1);
     return NULL;
 }

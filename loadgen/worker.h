@@ -59,6 +59,7 @@ struct lg_worker {
     unsigned idle_open; /* idle connections that stand */
 
     pthread_t thread;
+    int done_fd; /* an eventfd that counts the threads which have ended; borrowed */
     int result;
     int64_t cpu_ns;  /* of this thread, within the measured time, without spin_ns */
     int64_t wait_ns; /* it was ready and had no CPU; 0 where the kernel does not tell */

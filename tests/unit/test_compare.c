@@ -85,6 +85,38 @@ START_TEST(candidates)
 }
 END_TEST
 
+static const struct {
+    double budget_s;
+    size_t scenarios;
+    int rv;
+    unsigned rounds; /* that remain of 6 */
+    bool shorter;    /* blocks */
+} budgets[] = {
+    {0, 10, 0, 6, false},       {40, 1, 0, 6, false},    {30, 1, 0, 5, false},
+    {22, 1, 0, 5, true},        {5, 1, -ETIME, 5, true}, {300, 10, 0, 5, false},
+    {100, 10, -ETIME, 5, true},
+};
+
+START_TEST(budgets_are_kept_or_refused)
+{
+    struct lg_options o = {.rounds = 6, .budget_ns = (int64_t)(budgets[_i].budget_s * 1e9)};
+    struct lg_why why = {""};
+    const int64_t part_ns = 500000000;
+    const struct lg_scenario *list[10];
+    for (size_t i = 0; i < ARRAY_LEN(list); i++)
+        list[i] = &lg_scenarios[0];
+    o.load.duration_ns = part_ns;
+    o.load.warmup_ns = 300000000;
+    ck_assert_int_eq(lg_compare_fit(&o, list, budgets[_i].scenarios, 3, &why), budgets[_i].rv);
+    ck_assert_uint_eq(o.rounds, budgets[_i].rounds);
+    ck_assert_int_eq(o.load.duration_ns < part_ns, budgets[_i].shorter);
+    if (budgets[_i].rv == 0 && budgets[_i].budget_s > 0)
+        ck_assert_double_le(lg_compare_seconds(&o, list, budgets[_i].scenarios, 3),
+                            budgets[_i].budget_s);
+    ck_assert_int_eq(why.text[0] != '\0', budgets[_i].rv < 0);
+}
+END_TEST
+
 START_TEST(unknown_values_are_left_out)
 {
     struct lg_side *side = calloc(1, sizeof *side);
@@ -120,4 +152,5 @@ END_TEST
 
 SUITE_MAIN("compare", SUITE_LOOP(everybody_stands_in_every_place_once, squares),
            SUITE_TEST(seeds_give_different_orders), SUITE_LOOP(candidates, parties),
+           SUITE_LOOP(budgets_are_kept_or_refused, budgets),
            SUITE_TEST(unknown_values_are_left_out), SUITE_TEST(scenarios_are_found_by_name))
