@@ -2,6 +2,7 @@
 #include "server/app.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -129,8 +130,12 @@ static struct http_limits limits_of(const struct config *cfg)
     };
 }
 
-static void name_metrics(void)
+static void name_metrics(const struct config *cfg)
 {
+    static char build[80];
+    snprintf(build, sizeof build, "version=\"%s\",mode=\"%s\"", DOMAIND_VERSION,
+             mode_names[cfg->mode]);
+    metrics_name_build(build);
     static const char *paths[ARRAY_LEN(routes)];
     for (size_t i = 0; i < ARRAY_LEN(routes); i++)
         paths[i] = routes[i].path;
@@ -247,7 +252,7 @@ struct app *app_new(const struct config *cfg)
     app->http.cors_origin = *cfg->cors_origin != '\0' ? cfg->cors_origin : NULL;
     app->http.user = &app->settings;
     app_set_limits(app, cfg);
-    name_metrics();
+    name_metrics(cfg);
     if (http_networks_parse(cfg->admin_allow, &app->admin.allow, &bad) == 0 &&
         http_networks_parse(cfg->trusted_proxies, &app->proxies, &bad) == 0 &&
         http_app_check(&app->http) == 0 && allow_following(app, cfg) == 0) {

@@ -1,0 +1,60 @@
+"""The files in conf/ are what the programs they are for take, and name what is there."""
+
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+from domaind import BIN, ROOT, Domaind
+
+CONF = ROOT / "conf"
+
+
+def checked(test, *command, **kwargs):
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **kwargs)
+    test.assertEqual(ended.returncode, 0, f"{command}\n{ended.stdout}{ended.stderr}")
+    return ended.stdout + ended.stderr
+
+
+class Samples(unittest.TestCase):
+    def test_haproxy_takes_its_configuration(self):
+        checked(self, "haproxy", "-c", "-q", "-f", str(CONF / "haproxy" / "domaind.cfg"))
+
+    def test_prometheus_takes_its_configuration_and_rules(self):
+        text = checked(self, "promtool", "check", "config", str(CONF / "prometheus" / "prometheus.yml"))
+        self.assertIn("8 rules found", text)
+
+    def test_systemd_takes_the_units(self):
+        with tempfile.TemporaryDirectory() as folder:
+            units = []
+            for name in ("domaind.service", "domaind.socket"):
+                text = (CONF / "systemd" / name).read_text()
+                unit = pathlib.Path(folder) / name
+                unit.write_text(text.replace("/usr/bin/domaind", str(BIN / "domaind")))
+                units.append(str(unit))
+            text = checked(self, "systemd-analyze", "verify", "--man=no", *units)
+            self.assertNotIn("Unknown", text)
+
+    def test_every_metric_that_is_asked_for_exists(self):
+        with Domaind("coroutine") as server:
+            server.get("/livez")
+            text = server.get("/metrics")[2].decode()
+        exported = set(re.findall(r"^(domaind_\w+)", text, re.MULTILINE))
+        dashboard = (CONF / "grafana" / "domaind.json").read_text()
+        json.loads(dashboard)
+        rules = (CONF / "prometheus" / "domaind.rules.yml").read_text()
+        asked = set(re.findall(r"\bdomaind_\w+", dashboard + rules))
+        self.assertGreater(len(asked), 8)
+        self.assertEqual(asked - exported, set())
+
+    def test_prometheus_takes_the_metrics(self):
+        with Domaind("coroutine") as server:
+            server.get("/domain?url=http://example.com/")
+            text = server.get("/metrics")[2].decode()
+        checked(self, "promtool", "check", "metrics", input=text)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
