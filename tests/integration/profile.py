@@ -9,6 +9,7 @@ import pstats
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -326,6 +327,22 @@ class Faults(unittest.TestCase):
             ask(server, 10)
             self.assertEqual(table(profile(server)[1])[HANDLER][0], 210)
             self.assertTrue(report(server)["conserved"])
+
+    def test_clients_that_leave_leave_nothing_behind(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode, "--test-endpoints") as server:
+                clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+                for client in clients:
+                    client.sendall(b"GET /test/wait?ms=400 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                time.sleep(0.15)
+                for client in clients:
+                    client.close()
+                time.sleep(0.6)
+                data = report(server)
+                (row,) = [f for f in data["functions"] if f["name"] == "endpoint_test_wait"]
+                self.assertEqual((row["calls"], row["in_flight"]), (5, 0))
+                self.assertTrue(data["conserved"])
+                self.assertEqual(sum(w["abandoned"] for w in data["workers"]), 0)
 
     def test_a_stuck_worker_does_not_hold_the_report(self):
         with Domaind("coroutine", "--workers=2", "--test-endpoints") as server:
