@@ -89,7 +89,13 @@ static void serve(struct blocking *b, struct http_app *app, int fd)
     bool is_known = getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
     b->io = (struct http_io){.ops = &through, .fd = fd};
     enum http_turn turn = http_session_init(&b->session, app, &b->io,
-                                            is_known ? (struct sockaddr *)&addr : NULL, len);
+                                            (struct sockaddr *)&addr, is_known ? len : 0);
+    if (!is_known) {
+        /* reset while it was queued: nobody waits for an answer, and whose it was,
+         * and so what it may do, is not to be known any more */
+        http_session_end(&b->session, HTTP_CLOSE_ABORTED);
+        turn = HTTP_TURN_CLOSE;
+    }
     while (turn != HTTP_TURN_CLOSE) {
         if (turn == HTTP_TURN_IDLE)
             set_idle(b, true);

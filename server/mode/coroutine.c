@@ -142,8 +142,16 @@ static int serve_new(void *arg)
     socklen_t len = sizeof addr;
     bool is_known = getpeername(c->fd, (struct sockaddr *)&addr, &len) == 0;
     io_coro_init(&c->io, c->fd);
-    serve(c, http_session_init(&c->session, c->worker->mode->server->app, &c->io,
-                               is_known ? (struct sockaddr *)&addr : NULL, len));
+    enum http_turn turn = http_session_init(&c->session, c->worker->mode->server->app, &c->io,
+                                            (struct sockaddr *)&addr, is_known ? len : 0);
+    if (is_known) {
+        serve(c, turn);
+        return 0;
+    }
+    /* reset while it was queued: nobody waits for an answer, and whose it was,
+     * and so what it may do, is not to be known any more */
+    http_session_end(&c->session, HTTP_CLOSE_ABORTED);
+    conn_close(c);
     return 0;
 }
 

@@ -1,7 +1,11 @@
 """What every mode does alike: serve, refuse a taken port, drain, count."""
 
+import os
+import pathlib
 import re
+import signal
 import socket
+import struct
 import threading
 import time
 import unittest
@@ -122,6 +126,30 @@ class Modes(unittest.TestCase):
             self.assertEqual(headers["connection"], "close")
             stopper.join()
             connection.close()
+
+    @each_mode
+    def test_a_connection_reset_in_the_queue_is_not_served(self, mode):
+        """Its address is gone, so it must not count as a peer that has none (a UNIX socket's)."""
+        with Domaind(mode, "--admin-allow=127.0.0.1,unix") as server:
+            children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
+            pids = [server.pid, *map(int, children.split())]
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                connection = Connection(server)
+                connection.send()
+                linger = struct.pack("ii", 1, 0)
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.close()
+            finally:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+            aborted = r'domaind_connections_closed_total\{reason="aborted"\}'
+            until = time.monotonic() + 20
+            while counter(server, aborted) == 0 and time.monotonic() < until:
+                time.sleep(0.02)
+            self.assertEqual(counter(server, aborted), 1)
+            self.assertEqual(counter(server, r'domaind_requests_total\{route="/livez"'), 0)
 
     @each_mode
     def test_listens_on_several_addresses(self, mode):
