@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,10 +26,11 @@ static void run(co_fn *fn)
 
 struct job {
     pthread_t thread;
-    int nap_us;
+    sem_t *gate; /* it ends when it may pass; NULL: at once */
 };
 
 static int dropped; /* atomic */
+static sem_t gate;
 
 static void drop(void *arg)
 {
@@ -40,21 +42,22 @@ static int work(void *arg)
 {
     struct job *job = arg;
     job->thread = pthread_self();
-    usleep((useconds_t)job->nap_us);
+    while (job->gate != NULL && sem_wait(job->gate) < 0)
+        ;
     return 42;
 }
 
-static struct job *new_job(int nap_us)
+static struct job *new_job(sem_t *passes)
 {
     struct job *job = calloc(1, sizeof(*job));
-    job->nap_us = nap_us;
+    job->gate = passes;
     return job;
 }
 
 static int result_main(void *arg)
 {
     (void)arg;
-    struct job *job = new_job(1000);
+    struct job *job = new_job(NULL);
     int result = 0;
     ck_assert_int_eq(co_offload(work, job, drop, soon(), &result), 0);
     ck_assert_int_eq(result, 42);
@@ -85,11 +88,11 @@ static int give_up_main(void *arg)
 {
     (void)arg;
     int result = -1;
-    ck_assert_int_eq(co_offload(work, new_job(20000), drop, co_after(NS_PER_MS), &result),
+    ck_assert_int_eq(co_offload(work, new_job(&gate), drop, co_after(NS_PER_MS), &result),
                      -ETIMEDOUT);
     struct co_task *tasks[3 * CO_OFFLOAD_THREADS]; /* running ones, and ones in line */
     for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        tasks[i] = co_spawn(offloader, new_job(20000));
+        tasks[i] = co_spawn(offloader, new_job(&gate));
     ck_assert_int_eq(co_sleep(5 * NS_PER_MS), 0);
     struct co_offload_counts counts;
     co_offload_counts(&counts);
@@ -102,14 +105,17 @@ static int give_up_main(void *arg)
         ck_assert_int_eq(result, -ECANCELED);
     }
     co_cancel(co_self());
-    ck_assert_int_eq(co_offload(work, new_job(0), drop, soon(), &result), -ECANCELED);
+    ck_assert_int_eq(co_offload(work, new_job(NULL), drop, soon(), &result), -ECANCELED);
     return 0; /* some still run: they outlive the loop */
 }
 
 START_TEST(what_is_given_up_is_dropped_once)
 {
     dropped = 0;
+    ck_assert_int_eq(sem_init(&gate, 0, 0), 0);
     run(give_up_main);
+    for (int i = 0; i < 2 + 3 * CO_OFFLOAD_THREADS; i++)
+        sem_post(&gate);
     for (int i = 0; i < 1000; i++) {
         if (__atomic_load_n(&dropped, __ATOMIC_ACQUIRE) == 2 + 3 * CO_OFFLOAD_THREADS)
             break;
