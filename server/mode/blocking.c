@@ -88,8 +88,8 @@ static void serve(struct blocking *b, struct http_app *app, int fd)
     socklen_t len = sizeof addr;
     bool is_known = getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
     b->io = (struct http_io){.ops = &through, .fd = fd};
-    enum http_turn turn = http_session_init(&b->session, app, &b->io,
-                                            (struct sockaddr *)&addr, is_known ? len : 0);
+    enum http_turn turn =
+        http_session_init(&b->session, app, &b->io, (struct sockaddr *)&addr, is_known ? len : 0);
     if (!is_known) {
         /* reset while it was queued: nobody waits for an answer, and whose it was,
          * and so what it may do, is not to be known any more */

@@ -281,8 +281,11 @@ static int spawn(struct prefork_mode *m, unsigned index)
     return 0;
 }
 
+/* Once for what goes wrong together, and for what follows while starts are put off. */
 static void put_off(struct prefork_mode *m)
 {
+    if (clock_now_ns() < m->next_spawn_ns)
+        return;
     m->backoff_ns = m->backoff_ns == 0 ? BACKOFF_MIN_NS : m->backoff_ns * 2;
     if (m->backoff_ns > BACKOFF_MAX_NS)
         m->backoff_ns = BACKOFF_MAX_NS;

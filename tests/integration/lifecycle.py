@@ -191,6 +191,10 @@ class Prefork(unittest.TestCase):
                 now = counter(server, pattern)
                 self.assertGreaterEqual(now, counted + 1)
                 counted = now
+            deadline = time.monotonic() + 15
+            while counter(server, "domaind_workers_died_total") < 5:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
             self.assertEqual(counter(server, "domaind_workers_died_total"), 5)
             deadline = time.monotonic() + 15
             while len(children_of(server.pid)) < 4:
@@ -210,6 +214,15 @@ class Prefork(unittest.TestCase):
                 self.assertEqual(connection.receive()[0], 200)
             for connection in idle:  # open till here: none waited for another to be closed
                 connection.close()
+
+    def test_young_children_that_die_together_put_starts_off_once(self):
+        """Not once for each of them, which would be ten seconds without a server."""
+        with Domaind("prefork", "--children=16", "--min-spare=16") as server:
+            for child in children_of(server.pid):
+                os.kill(child, signal.SIGKILL)
+            began = time.monotonic()
+            self.assertEqual(server.get("/livez", timeout=60)[0], 200)
+            self.assertLess(time.monotonic() - began, 8)
 
     def test_children_leave_when_the_master_is_killed(self):
         server = Domaind("prefork").__enter__()
