@@ -3,6 +3,7 @@
  * The url parameter is special, so that a URL can be pasted as it is: see
  * query.h.  Not a URL: 422 with the reason. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "coro/prof/prof.h"
@@ -62,7 +63,7 @@ static struct domain_engine *engine_of_thread(enum domain_engine_kind kind,
         e = calloc(1, sizeof *e);
         if (e == NULL || !engines_usable || pthread_setspecific(engines_key, e) != 0) {
             free(e);
-            strcpy(why, "out of memory");
+            snprintf(why, DOMAIN_ENGINE_WHY_BYTES, "out of memory");
             return NULL;
         }
     }
