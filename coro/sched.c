@@ -128,7 +128,8 @@ int co_sleep_until(int64_t deadline_ns)
 {
     coro_self_or_die("co_sleep");
     int rv = coro_park(CO_WAIT_SLEEP, NULL, deadline_ns);
-    return rv == -ETIMEDOUT ? 0 : rv;
+    /* -ETIMEDOUT before our own deadline is that of a scope around us. */
+    return rv == -ETIMEDOUT && deadline_ns <= coro_loop_tls->now_ns ? 0 : rv;
 }
 
 int64_t co_after(int64_t span_ns)

@@ -8,14 +8,12 @@
 #undef _FORTIFY_SOURCE
 #include "coro/switch.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 #if !defined(CO_SWITCH_FAST)
 #include <ucontext.h>
-#endif
-
-#if defined(CO_ASAN) || (defined(CO_TSAN) && !defined(CO_SWITCH_FAST))
-#include <pthread.h>
 #endif
 
 static void note_stack(struct co_context *ctx, char *low, size_t bytes)
@@ -143,6 +141,8 @@ void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*e
 NOINLINE void coro_context_jump(struct co_context *from, struct co_context *to)
 {
     from->frame = __builtin_frame_address(0);
+    /* The signal mask is the thread's, not the flow's: take it along. */
+    pthread_sigmask(SIG_SETMASK, NULL, &to->uc.uc_sigmask);
     swapcontext(&from->uc, &to->uc);
 }
 

@@ -1,7 +1,38 @@
-domaind_test(task DEPS coro)
-domaind_test(io DEPS coro)
+# The runtime, once more for each other way to switch: all pass the same tests.
+get_target_property(coro_sources coro SOURCES)
+list(TRANSFORM coro_sources PREPEND ${CMAKE_SOURCE_DIR}/coro/)
+set(other_switches fast setjmp ucontext)
+list(REMOVE_ITEM other_switches ${CO_SWITCH})
+foreach(switch ${other_switches})
+    domaind_library(coro_${switch} SOURCES ${coro_sources}
+        DEPS base prof PkgConfig::LIBEVENT PkgConfig::LIBDW Threads::Threads)
+    string(TOUPPER CO_SWITCH_${switch} define)
+    target_compile_definitions(coro_${switch} PUBLIC ${define})
+endforeach()
+
+# coro_test(NAME): tests/unit/test_NAME.c for every way to switch.
+function(coro_test name)
+    domaind_test(${name} DEPS coro)
+    get_test_property(unit.${name} ENVIRONMENT environment)
+    foreach(switch ${other_switches})
+        add_executable(test_${name}_${switch} ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.c)
+        set_target_properties(test_${name}_${switch} PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+        target_link_libraries(test_${name}_${switch} PRIVATE domaind_flags testlib
+            coro_${switch} PkgConfig::CHECK)
+        add_test(NAME unit.${name}_${switch} COMMAND test_${name}_${switch})
+        set_tests_properties(unit.${name}_${switch} PROPERTIES LABELS unit TIMEOUT 60)
+        if(environment)
+            set_tests_properties(unit.${name}_${switch} PROPERTIES ENVIRONMENT "${environment}")
+        endif()
+    endforeach()
+endfunction()
+
 domaind_test(timer DEPS coro)
 domaind_test(stack DEPS coro)
-domaind_test(sync DEPS coro)
-domaind_test(offload DEPS coro)
-domaind_test(inspect DEPS coro)
+coro_test(task)
+coro_test(scenario)
+coro_test(sync)
+coro_test(io)
+coro_test(offload)
+coro_test(inspect)

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "coro/io.h"
@@ -230,7 +233,7 @@ static int close_main(void *arg)
     return co_close(pair[1]);
 }
 
-START_TEST(close_wakes_waiters_and_a_reused_number_is_clean)
+START_TEST(scenario_25_close_wakes_waiters_and_a_reused_number_is_clean)
 {
     run(close_main);
 }
@@ -430,10 +433,228 @@ START_TEST(a_parked_descriptor_gets_its_turn_on_a_busy_loop)
 }
 END_TEST
 
-SUITE_MAIN("io", SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),
+/* ---- two directions ---- */
+
+static int duplex_main(void *arg)
+{
+    (void)arg;
+    int pair[2], result;
+    static char sink[65536];
+    make_pair(pair);
+    struct co_task *reader = co_spawn(blocked_reader, (void *)(intptr_t)pair[0]);
+    struct co_task *writer = co_spawn(blocked_writer, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    char c;
+    ck_assert_int_eq(co_read(pair[0], &c, 1, soon()), -EBUSY); /* refused at once ... */
+    co_cancel(reader);
+    ck_assert_int_eq(co_join(reader, soon(), &result), 0);
+    ck_assert_int_eq(result, -ECANCELED);
+    for (size_t got = 0; got < BIG;) { /* ... and the writer goes on without the reader */
+        ssize_t n = co_read(pair[1], sink, sizeof(sink), soon());
+        ck_assert_int_gt(n, 0);
+        got += (size_t)n;
+    }
+    ck_assert_int_eq(co_join(writer, soon(), &result), 0);
+    ck_assert_int_eq(result, (int)BIG);
+    reader = co_spawn(blocked_reader, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_write(pair[1], "x", 1, soon()), 1);
+    ck_assert_int_eq(co_join(reader, soon(), &result), 0);
+    ck_assert_int_eq(result, 1);
+    co_close(pair[1]);
+    return co_close(pair[0]);
+}
+
+START_TEST(scenario_26_one_waiter_a_direction_and_both_together)
+{
+    run(duplex_main);
+}
+END_TEST
+
+static int broken_main(void *arg)
+{
+    (void)arg;
+    int ends[2], result;
+    char c;
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    struct co_task *writer = co_spawn(blocked_writer, (void *)(intptr_t)ends[1]);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_close(ends[0]), 0);
+    ck_assert_int_eq(co_join(writer, soon(), &result), 0);
+    ck_assert_int_eq(result, -EPIPE);
+    co_close(ends[1]);
+
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    ck_assert_int_eq(co_read(ends[0], &c, 1, co_after(NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(co_write(ends[1], "x", 1, soon()), 1);
+    ck_assert_int_eq(co_sleep(5 * NS_PER_MS), 0); /* no stray wake ends the sleep */
+    ck_assert_int_eq(co_read(ends[0], &c, 1, soon()), 1);
+    co_close(ends[0]), co_close(ends[1]);
+    ck_assert_int_eq(co_read(ends[0], &c, 1, soon()), -EBADF);
+    ck_assert_int_eq(co_read(-1, &c, 1, soon()), -EBADF);
+    ck_assert_int_eq(co_write(-1, &c, 1, soon()), -EBADF);
+    return 0;
+}
+
+START_TEST(scenario_27_hang_ups_wake_and_time_outs_leave_nothing)
+{
+    run(broken_main);
+}
+END_TEST
+
+/* ---- servers ---- */
+
+static int served;
+
+static int serve_one(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    char c;
+    served++;
+    ssize_t n = co_read(fd, &c, 1, soon()); /* until the client lets go */
+    co_close(fd);
+    return (int)n;
+}
+
+static int server(void *arg)
+{
+    struct co_group pool;
+    co_group_init(&pool, 2, CO_GROUP_KEEP_GOING);
+    for (;;) {
+        int fd = co_accept((int)(intptr_t)arg, NULL, NULL, CO_NO_DEADLINE);
+        if (fd < 0)
+            break;
+        if (co_group_spawn(&pool, serve_one, (void *)(intptr_t)fd, CO_NO_DEADLINE) < 0) {
+            co_close(fd);
+            break;
+        }
+    }
+    co_group_close(&pool);
+    return 0;
+}
+
+static int dial(const struct sockaddr_in *addr)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(co_connect(fd, (const struct sockaddr *)addr, sizeof(*addr), soon()), 0);
+    return fd;
+}
+
+static void wait_served(int wanted)
+{
+    for (int i = 0; i < 5000 && served < wanted; i++)
+        ck_assert_int_eq(co_sleep(NS_PER_MS), 0);
+    ck_assert_int_eq(served, wanted);
+}
+
+static int pool_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in addr;
+    int listen_fd = listen_anywhere(&addr), clients[3], result;
+    served = 0;
+    struct co_task *task = co_spawn(server, (void *)(intptr_t)listen_fd);
+    for (int i = 0; i < 3; i++)
+        clients[i] = dial(&addr);
+    wait_served(2);
+    ck_assert_int_eq(co_sleep(20 * NS_PER_MS), 0);
+    ck_assert_int_eq(served, 2); /* the third waits ... */
+    co_close(clients[0]);
+    wait_served(3); /* ... until one ends */
+    co_close(clients[1]), co_close(clients[2]);
+    co_cancel(task);
+    ck_assert_int_eq(co_join(task, soon(), &result), 0);
+    return co_close(listen_fd);
+}
+
+static int exhausted_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in addr;
+    struct rlimit limit, none;
+    int listen_fd = listen_anywhere(&addr);
+    int client = dial(&addr);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int rv = co_accept(listen_fd, NULL, NULL, co_after(15 * NS_PER_MS)); /* pauses, then gives up */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(rv, -EMFILE);
+    /* no new edge comes for the connection that waits; it is accepted all the same */
+    rv = co_accept(listen_fd, NULL, NULL, soon());
+    ck_assert_int_ge(rv, 0);
+    co_close(rv), co_close(client);
+    return co_close(listen_fd);
+}
+
+START_TEST(scenario_28_bounded_servers_and_accept_without_descriptors)
+{
+    run(pool_main);
+    run(exhausted_main);
+}
+END_TEST
+
+/* ---- messages and files ---- */
+
+static int udp_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int a = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int b = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(a, (struct sockaddr *)&addr, len), 0);
+    ck_assert_int_eq(getsockname(a, (struct sockaddr *)&addr, &len), 0);
+    char got[16];
+    struct iovec in = {got, sizeof(got)}, out = {(char[]){'h', 'i'}, 2};
+    struct msghdr receive = {.msg_iov = &in, .msg_iovlen = 1};
+    ck_assert_int_eq(co_recvmsg(a, &receive, 0, co_after(NS_PER_MS)), -ETIMEDOUT);
+    struct msghdr send = {.msg_name = &addr, .msg_namelen = len, .msg_iov = &out, .msg_iovlen = 1};
+    /* two short datagrams: a short read does not mean that there is no more */
+    ck_assert_int_eq(co_sendmsg(b, &send, 0, soon()), 2);
+    ck_assert_int_eq(co_sendmsg(b, &send, 0, soon()), 2);
+    ck_assert_int_eq(co_recvmsg(a, &receive, 0, soon()), 2);
+    ck_assert_int_eq(co_read(a, got, sizeof(got), soon()), 2);
+    return co_close(a) + co_close(b);
+}
+
+static int send_file(void *arg)
+{
+    FILE *file = tmpfile();
+    static char block[BIG];
+    ck_assert_uint_eq(fwrite(block, 1, sizeof(block), file), sizeof(block));
+    fflush(file);
+    int fd = (int)(intptr_t)arg;
+    ck_assert_int_eq(co_sendfile(fd, fileno(file), 0, BIG + 100, soon()), (ssize_t)BIG);
+    fclose(file);
+    return co_close(fd);
+}
+
+static int messages_main(void *arg)
+{
+    int pair[2], result;
+    make_pair(pair);
+    struct co_task *reader = co_spawn(drain, (void *)(intptr_t)pair[1]);
+    ck_assert_int_eq(co_join(co_spawn(send_file, (void *)(intptr_t)pair[0]), soon(), &result), 0);
+    ck_assert_int_eq(co_join(reader, soon(), &result), 0);
+    return udp_main(arg);
+}
+
+START_TEST(datagrams_and_files)
+{
+    run(messages_main);
+}
+END_TEST
+
+SUITE_MAIN("io", SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together),
+           SUITE_TEST(scenario_27_hang_ups_wake_and_time_outs_leave_nothing),
+           SUITE_TEST(scenario_28_bounded_servers_and_accept_without_descriptors),
+           SUITE_TEST(datagrams_and_files), SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),
            SUITE_TEST(reads_time_out_and_end), SUITE_TEST(a_pipe_that_ends_with_data),
            SUITE_TEST(a_write_larger_than_the_socket_waits),
-           SUITE_TEST(close_wakes_waiters_and_a_reused_number_is_clean),
+           SUITE_TEST(scenario_25_close_wakes_waiters_and_a_reused_number_is_clean),
            SUITE_TEST(cancel_then_close), SUITE_TEST(wait_fd_asks_the_kernel),
            SUITE_TEST(wait_fd_gets_its_turn_on_a_busy_loop),
            SUITE_TEST(a_parked_descriptor_fires_and_times_out),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coro/coro.h"
+#include "coro/inspect.h"
 #include "suite.h"
 
 static char trace[256];
@@ -189,6 +190,50 @@ START_TEST(many_tasks_sleep_and_are_joined_twice)
 }
 END_TEST
 
+/* ---- a hundred thousand ---- */
+
+#if defined(__SANITIZE_THREAD__)
+#define CROWD 500
+#elif defined(__SANITIZE_ADDRESS__)
+#define CROWD 5000 /* of 1 MiB each */
+#else
+#define CROWD 100000
+#endif
+
+static int crowd_member(void *arg)
+{
+    (void)arg;
+    return co_sleep_until(CO_NO_DEADLINE);
+}
+
+static int crowd_main(void *arg)
+{
+    (void)arg;
+    static struct co_task *tasks[CROWD];
+    struct co_counts counts;
+    for (int i = 0; i < CROWD; i++) /* an assertion writes a message: not one a task */
+        if ((tasks[i] = co_spawn(crowd_member, NULL)) == NULL)
+            ck_abort_msg("task %d: no memory", i);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_counts(&counts), 0);
+    ck_assert_uint_eq(counts.alive, CROWD + 1);
+    ck_assert_uint_eq(counts.unguarded, 0);
+    int cancelled = 0;
+    for (int i = 0; i < CROWD; i++) {
+        int result = 0;
+        co_cancel(tasks[i]);
+        cancelled += co_join(tasks[i], CO_NO_DEADLINE, &result) == 0 && result == -ECANCELED;
+    }
+    ck_assert_int_eq(cancelled, CROWD);
+    return 0;
+}
+
+START_TEST(scenario_30_a_hundred_thousand_guarded_tasks)
+{
+    ck_assert_int_eq(run(crowd_main), 0);
+}
+END_TEST
+
 /* ---- starvation ---- */
 
 static bool is_done;
@@ -280,5 +325,6 @@ SUITE_MAIN("task", SUITE_TEST(tasks_take_turns),
            SUITE_TEST(join_gives_results_and_refuses_misuse),
            SUITE_TEST(cancel_is_sticky_and_the_end_of_the_loop_cancels),
            SUITE_TEST(many_tasks_sleep_and_are_joined_twice),
+           SUITE_TEST(scenario_30_a_hundred_thousand_guarded_tasks),
            SUITE_TEST(yielders_do_not_starve_timers), SUITE_TEST(posts_run_in_order),
            SUITE_TEST(outside_and_nested))
