@@ -24,6 +24,9 @@ void coro_deadlock(struct co_loop *loop);
 /* A loop that wants to be watched has come; start the thread when there is none. */
 void coro_watchdog_start(void);
 
+/* After the loop has left the list: wait until the watchdog tells nothing any more. */
+void coro_watchdog_settle(void);
+
 /* ---- overflow.c ---- */
 
 /* Report overflows of this thread's task stacks; 0 or -errno (goes on without). */

@@ -312,6 +312,8 @@ static int run_turns(struct co_loop *loop)
 static void loop_free(struct co_loop *loop)
 {
     coro_loops_remove(loop);
+    if (loop->watchdog_ns > 0)
+        coro_watchdog_settle();
     coro_overflow_disarm(loop);
     coro_tasks_fini(loop);
     coro_port_close(loop);

@@ -6,6 +6,9 @@
  * and its native stack; the watchdog reports it, once a stretch.  A
  * watchdog that itself was late to wake judges nothing: the machine is busy.
  *
+ * A loop that ends waits until no report is being made: the process may exit
+ * next, and its libraries end under the feet of a thread that still uses them.
+ *
  * The signal is SIGURG: ignored by default, and restarted system calls go on. */
 #include <pthread.h>
 #include <semaphore.h>
@@ -159,9 +162,9 @@ static void *watch_main(void *arg)
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         struct look look = {.now_ns = clock_now_ns(), .pause_ns = LOOK_DEFAULT_NS};
         look.is_late = look.now_ns - asleep_ns > 2 * pause_ns;
+        pthread_mutex_lock(&watch_lock);
         coro_loops_each(look_at, &look);
         pause_ns = look.pause_ns > LOOK_MIN_NS ? look.pause_ns : LOOK_MIN_NS;
-        pthread_mutex_lock(&watch_lock);
         if (look.is_found)
             tell(&look.finding);
         idle = look.watched == 0 ? idle + 1 : 0;
@@ -212,6 +215,12 @@ void coro_watchdog_start(void)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attr);
     }
+    pthread_mutex_unlock(&watch_lock);
+}
+
+void coro_watchdog_settle(void)
+{
+    pthread_mutex_lock(&watch_lock);
     pthread_mutex_unlock(&watch_lock);
 }
 
