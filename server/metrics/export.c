@@ -133,6 +133,8 @@ int metrics_export(struct buf *out, enum metrics_format format)
             "# HELP domaind_build_info What is running; always 1.\n"
             "# TYPE domaind_build_info gauge\ndomaind_build_info{%s} 1\n",
             metrics_state.info);
+    if (r->rv == 0 && metrics_state.extra != NULL)
+        r->rv = metrics_state.extra(metrics_state.extra_arg, out);
     if (format == METRICS_OPENMETRICS)
         put(r, "# EOF\n");
     return r->rv;

@@ -18,6 +18,8 @@ struct metrics_state {
     const int *statuses;
     size_t status_count;
     const char *info; /* labels of build_info: version="1",mode="thread" */
+    metrics_extra_fn *extra;
+    void *extra_arg;
     uint8_t status_index[METRICS_STATUS_END];
     const char *const *words[sizeof(struct metrics_layout)]; /* of vectors, at their first cell */
     size_t word_count[sizeof(struct metrics_layout)];

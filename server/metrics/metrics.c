@@ -80,6 +80,12 @@ void metrics_name_build(const char *labels)
     metrics_state.info = labels;
 }
 
+void metrics_extend(metrics_extra_fn *fn, void *arg)
+{
+    metrics_state.extra = fn;
+    metrics_state.extra_arg = arg;
+}
+
 /* ---- leases ---- */
 
 int metrics_lease(void)

@@ -122,5 +122,10 @@ uint64_t metrics_read_requests(void);
 uint64_t metrics_read_slot(int slot, enum metrics_id id);
 
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
+/* What a module knows better than a counter does (states right now): appends whole
+ * families, in the text that both formats share (no counters).  One at most. */
+typedef int metrics_extra_fn(void *arg, struct buf *out);
+void metrics_extend(metrics_extra_fn *fn, void *arg);
+
 /* Append the whole report. */
 MUST_USE int metrics_export(struct buf *out, enum metrics_format format);

@@ -518,6 +518,7 @@ static int start(struct mode_server *server)
         return -ENOMEM;
     m->board = board;
     m->board->count = count;
+    metrics_extend(scoreboard_export, m->board);
     tick(server);
     return 0;
 }
@@ -529,6 +530,7 @@ static void finish(struct mode_server *server)
         return;
     if (m->board != NULL) {
         signal_all(m, SIGKILL); /* when start failed half-way */
+        metrics_extend(NULL, NULL);
         munmap(m->board, m->board_bytes);
     }
     free(m->slots);

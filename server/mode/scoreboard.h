@@ -9,13 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "coro/base/buf.h"
+
 enum score_state {
-    SCORE_FREE, /* no child */
-    SCORE_STARTING,
-    SCORE_IDLE,      /* waits for a connection */
-    SCORE_SERVING,   /* has a request, or reads one */
-    SCORE_KEEPALIVE, /* has a connection that is between requests */
-    SCORE_ENDING,
+#define SCORE_STATE(NAME, word, what) SCORE_##NAME,
+#include "server/mode/score_state.def"
+#undef SCORE_STATE
+    SCORE_STATE_COUNT
 };
 
 struct score {
@@ -32,3 +32,7 @@ struct scoreboard {
     atomic_llong idle_hint; /* about how many children are idle; set right every tick */
     struct score scores[];
 };
+
+/* Metrics: children by state, and how long the longest request is in work.  The
+ * shape of metrics_extra_fn; arg is the scoreboard. */
+int scoreboard_export(void *arg, struct buf *out);

@@ -224,6 +224,16 @@ class Prefork(unittest.TestCase):
             self.assertEqual(server.get("/livez", timeout=60)[0], 200)
             self.assertLess(time.monotonic() - began, 8)
 
+    def test_the_scoreboard_is_in_the_metrics(self):
+        with Domaind("prefork", "--children=6", "--min-spare=2", "--max-spare=6") as server:
+            held = Connection(server)
+            held.send()
+            held.receive()
+            self.assertEqual(counter(server, r"domaind_children\{"), 6)
+            self.assertEqual(counter(server, r'domaind_children\{state="keepalive"\}'), 1)
+            self.assertEqual(counter(server, r'domaind_children\{state="serving"\}'), 1)
+            held.close()
+
     def test_children_leave_when_the_master_is_killed(self):
         server = Domaind("prefork").__enter__()
         children = children_of(server.pid)
