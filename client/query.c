@@ -88,7 +88,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_FORMAT:
         args->ask.is_text = strcmp(arg, "text") == 0;
-        if (!args->ask.is_text && strcmp(arg, "json") != 0)
+        /* extract calls the same thing by its other name */
+        if (!args->ask.is_text && strcmp(arg, "json") != 0 && strcmp(arg, "ndjson") != 0)
             argp_error(state, "--format: json or text, not '%s'", arg);
         return 0;
     case KEY_SUFFIXES:

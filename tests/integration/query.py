@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ import threading
 import time
 import unittest
 
-from domaind import BIN, run
+from domaind import BIN, ROOT, run
 from fakehttp import FakeServer, Reply, domain_answer
 
 
@@ -76,7 +77,7 @@ class Order(unittest.TestCase):
 
     def test_standard_input_and_blank_lines(self):
         with FakeServer(domain_answer) as server:
-            done = query("-f", "-", server=server, input="a\n\r\n\nb\r\nc")
+            done = query("--format=ndjson", "-f", "-", server=server, input="a\n\r\n\nb\r\nc")
             self.assertEqual([json.loads(line)["url"] for line in done.stdout.splitlines()], ["a", "b", "c"])
 
     def test_an_answer_is_printed_before_the_input_ends(self):
@@ -256,6 +257,17 @@ class CommandLine(unittest.TestCase):
         text = run("domainc", "--help")
         self.assertEqual(text.returncode, 0)
         self.assertIn("query", text.stdout)
+
+    def test_the_manual_has_every_option(self):
+        page = (ROOT / "conf" / "man" / "domainc.1").read_text()
+        sections = dict(re.findall(r"^\.Ss (\w+)\n(.*?)(?=^\.S[sh] )", page, re.M | re.S))
+        commands = re.findall(r"^  (\w+)  ", run("domainc", "--help").stdout, re.M)
+        self.assertEqual(set(sections), set(commands))
+        for command in commands:
+            options = re.findall(r"--([a-z-]+)", run("domainc", command, "--help").stdout.split("Examples:")[0])
+            for option in set(options) - {"help", "usage", "version"}:
+                with self.subTest(command=command, option=option):
+                    self.assertIn(f"Fl \\-{option}", sections[command])
 
     def test_files_that_cannot_be_read(self):
         for path, why in (("/nonexistent/urls", "No such file"), ("/", "Is a directory")):
