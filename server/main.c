@@ -35,6 +35,9 @@ struct instance {
     struct mode_server admin;
 };
 
+/* Workers beyond serve all the same; the call-table counts them as missed. */
+#define PROFILED_MAX 16384u
+
 /* Slots for those who count: every worker of the mode, and some to spare. */
 static unsigned workers_of(const struct config *cfg)
 {
@@ -145,7 +148,7 @@ static int prepare(struct instance *in)
         return rv;
     rv = metrics_init(workers_of(cfg));
     if (rv == 0 && cfg->profile)
-        rv = prof_segment_create(workers_of(cfg));
+        rv = prof_segment_create(workers_of(cfg) < PROFILED_MAX ? workers_of(cfg) : PROFILED_MAX);
     if (rv == 0 && cfg->profile)
         rv = profile_store_create();
     if (rv == 0 && (in->app = app_new(cfg)) == NULL)
