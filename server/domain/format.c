@@ -12,25 +12,36 @@
 #define FRAME_MAX_BYTES 512
 
 /* Is every byte of it its own JSON form: printable ASCII but " and \? */
+#if defined(__SSE2__)
+/* The bytes of a block that are not. */
+static inline uint32_t odd_bytes(host_block b)
+{
+    /* signed: 0x80 and up are below the space too */
+    __m128i odd = _mm_or_si128(
+        _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(' '), b), _mm_cmpeq_epi8(b, _mm_set1_epi8('"'))),
+        _mm_or_si128(_mm_cmpeq_epi8(b, _mm_set1_epi8('\\')),
+                     _mm_cmpeq_epi8(b, _mm_set1_epi8(0x7f))));
+    return (uint32_t)_mm_movemask_epi8(odd);
+}
+
 static bool is_plain(const char *at, size_t n)
 {
-#if defined(__SSE2__)
-    for (; n >= 16; at += 16, n -= 16) {
-        __m128i b = host_load(at);
-        /* signed: 0x80 and up are below the space too */
-        __m128i odd = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(' '), b),
-                                   _mm_or_si128(_mm_cmpeq_epi8(b, _mm_set1_epi8('"')),
-                                                _mm_cmpeq_epi8(b, _mm_set1_epi8('\\'))));
-        odd = _mm_or_si128(odd, _mm_cmpeq_epi8(b, _mm_set1_epi8(0x7f)));
-        if (_mm_movemask_epi8(odd) != 0)
-            return false;
-    }
-#endif
+    if (n < 16) /* the block's rest is zero, which is odd: not ours to judge */
+        return (odd_bytes(host_load_part(at, n)) & ((1U << n) - 1)) == 0;
+    uint32_t odd = 0;
+    for (size_t i = 0; i + 16 <= n; i += 16)
+        odd |= odd_bytes(host_load(at + i));
+    return (odd | odd_bytes(host_load(at + n - 16))) == 0;
+}
+#else
+static bool is_plain(const char *at, size_t n)
+{
     for (; n > 0; at++, n--)
         if ((unsigned char)*at < ' ' || (unsigned char)*at >= 0x7f || *at == '"' || *at == '\\')
             return false;
     return true;
 }
+#endif
 
 static inline void put(struct buf *out, const char *text, size_t n)
 {
@@ -78,7 +89,8 @@ static void put_flags(struct buf *out, unsigned flags)
 
 static void put_unicode(struct buf *out, const struct domain_result *r, bool plain)
 {
-    if (LIKELY(memmem(r->host, r->host_len, "xn--", 4) == NULL)) {
+    if (LIKELY(memchr(r->host, '-', r->host_len) == NULL ||
+               memmem(r->host, r->host_len, ace_prefix, ACE_PREFIX_BYTES) == NULL)) {
         put_text(out, r->host, r->host_len, plain);
         return;
     }

@@ -174,6 +174,29 @@ static bool is_wildcard_base(const struct oracle *o, const char *suffix)
     return psl_is_public_suffix(o->psl, suffix) && psl_is_public_suffix(o->psl, below);
 }
 
+static bool is_icann_suffix(const struct oracle *o, struct domain_text name, bool has_dot)
+{
+    char text[DOMAIN_HOST_MAX_BYTES + 1];
+    memcpy(text, name.at, name.len - has_dot);
+    text[name.len - has_dot] = '\0';
+    return psl_is_public_suffix2(o->psl, text, PSL_TYPE_ICANN) != 0;
+}
+
+/* By the ICANN section alone: our suffix is one, our registrable domain is none. */
+static void compare_icann(struct oracle *o, const struct domain_result *r)
+{
+    bool has_dot = r->host[r->host_len - 1] == '.';
+    struct domain_text suffix = domain_suffix(r, &r->icann),
+                       registrable = domain_registrable(r, &r->icann);
+    if (suffix.at == NULL)
+        return;
+    if (is_icann_suffix(o, suffix, has_dot) &&
+        (registrable.at == NULL || !is_icann_suffix(o, registrable, has_dot)))
+        return;
+    printf("differs by ICANN: %.*s\n", r->host_len, r->host);
+    o->failed++;
+}
+
 static void compare(struct oracle *o, const char *line, size_t len)
 {
     struct domain_result r;
@@ -189,6 +212,7 @@ static void compare(struct oracle *o, const char *line, size_t len)
     host_len -= has_dot;
     memcpy(host, r.host, host_len);
     host[host_len] = '\0';
+    compare_icann(o, &r);
     struct domain_text ours = domain_registrable(&r, &r.all);
     const char *theirs = psl_registrable_domain(o->psl, host);
     o->hosts++;

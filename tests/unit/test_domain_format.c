@@ -1,4 +1,7 @@
 /* One answer as JSON, byte for byte. */
+#include <stdio.h>
+
+#include "coro/base/json.h"
 #include "server/domain/format.h"
 #include "suite.h"
 
@@ -54,6 +57,32 @@ START_TEST(json)
 }
 END_TEST
 
+/* A byte that needs escaping, at every place of strings around the block size. */
+START_TEST(odd_bytes_anywhere)
+{
+    static const unsigned char odd[] = {'"', '\\', 0x1f, 0x7f, 0x80, '\n'};
+    char text[64], expected[64];
+    for (size_t n = 1; n < 50; n++) {
+        for (size_t at = 0; at < n; at++) {
+            struct buf out, reference;
+            buf_init(&out, 1 << 20);
+            buf_init(&reference, 1 << 20);
+            memset(text, 'a', n);
+            text[at] = (char)odd[(n + at) % sizeof odd];
+            ck_assert_int_eq(domain_format_error(&out, text, n, 0, "w", "t"), 0);
+            ck_assert_int_eq(json_append_string(&reference, text, n), 0);
+            snprintf(expected, sizeof expected, "{\"url\":");
+            size_t head = strlen(expected);
+            ck_assert_int_eq(memcmp(out.data, expected, head), 0);
+            ck_assert_msg(memcmp(out.data + head, reference.data, reference.len) == 0, "%zu of %zu",
+                          at, n);
+            buf_fini(&out);
+            buf_fini(&reference);
+        }
+    }
+}
+END_TEST
+
 START_TEST(worst_case_strings_fit)
 {
     static const char hostile[3000]; /* every byte becomes six */
@@ -77,5 +106,5 @@ START_TEST(an_error_and_its_line)
 }
 END_TEST
 
-SUITE_MAIN("domain_format", SUITE_LOOP(json, format_cases), SUITE_TEST(worst_case_strings_fit),
-           SUITE_TEST(an_error_and_its_line))
+SUITE_MAIN("domain_format", SUITE_LOOP(json, format_cases), SUITE_TEST(odd_bytes_anywhere),
+           SUITE_TEST(worst_case_strings_fit), SUITE_TEST(an_error_and_its_line))
