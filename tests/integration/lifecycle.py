@@ -295,11 +295,15 @@ class Systemd(unittest.TestCase):
             "os.environ['LISTEN_PID']=str(os.getpid()); os.environ['LISTEN_FDS']='1';"
             "os.execv(sys.argv[2], sys.argv[2:])"
         )
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", code, str(listener.fileno()), BIN / "domaind", f"--mode={mode}"],
             pass_fds=[listener.fileno()],
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
+        while b"ready" not in (line := process.stderr.readline()):
+            self.assertTrue(line, "it ended before it was ready")
+        self.addCleanup(process.stderr.close)
+        return process
 
 
 class PidFile(unittest.TestCase):

@@ -56,5 +56,45 @@ class Samples(unittest.TestCase):
         checked(self, "promtool", "check", "metrics", input=text)
 
 
+class Generated(unittest.TestCase):
+    """What the build makes from the table of parameters."""
+
+    SHARE = BIN.parent / "share"
+
+    def test_the_sample_file_is_the_tables(self):
+        made = (self.SHARE / "domaind.conf").read_text()
+        self.assertEqual((CONF / "domaind.conf").read_text(), made, "copy it from build/dev/share")
+
+    def test_the_sample_file_is_right_as_it_is_and_with_every_line_in_force(self):
+        text = (CONF / "domaind.conf").read_text()
+        lines = []
+        for line in text.splitlines():
+            set_line = re.match(r"#([a-z-]+ =.*)$", line)
+            empty = set_line and set_line.group(1).endswith("=")
+            lines.append(set_line.group(1) if set_line and not empty else line)
+        with tempfile.TemporaryDirectory() as folder:
+            for content in (text, "\n".join(lines) + "\n"):
+                path = pathlib.Path(folder) / "domaind.conf"
+                path.write_text(content)
+                checked(self, BIN / "domaind", f"--config={path}", "--check")
+
+    def test_the_manual_page_names_every_flag(self):
+        page = self.SHARE / "domaind.8"
+        help_text = checked(self, BIN / "domaind", "--help")
+        shown = page.read_text().replace("\\-", "-")
+        for flag in re.findall(r"^  --([a-z-]+)", help_text, re.MULTILINE):
+            self.assertIn(f"--{flag}", shown)
+
+    def test_the_completions_load(self):
+        checked(self, "bash", "-n", self.SHARE / "domaind.bash")
+        script = (
+            f"source {self.SHARE}/domaind.bash; COMP_WORDS=(domaind --mo); COMP_CWORD=1;"
+            "compopt() { :; }; _domaind; echo ${COMPREPLY[*]}"
+        )
+        self.assertEqual(checked(self, "bash", "-c", script).strip(), "--mode=")
+        script = script.replace("(domaind --mo)", "(domaind --mode = th)").replace("CWORD=1", "CWORD=3")
+        self.assertEqual(checked(self, "bash", "-c", script).strip(), "thread")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
