@@ -77,7 +77,7 @@ static void test_fields(struct http_request *req, struct http_response *res)
 static const struct http_route test_routes[] = {
     {"/livez", "GET, HEAD, OPTIONS", test_live, 0},
     {"/domain", "GET, HEAD, POST, OPTIONS", test_sink, HTTP_ROUTE_STREAM},
-    {"/test/echo", "POST, OPTIONS", test_echo, 0},
+    {"/profile/reset", "POST, OPTIONS", test_echo, 0},
     {"/mirror", "GET, HEAD, POST, OPTIONS", test_mirror, HTTP_ROUTE_STREAM},
     {"/big", "GET, HEAD, OPTIONS", test_big, HTTP_ROUTE_GZIP},
     {"/fields", "GET, HEAD, OPTIONS", test_fields, 0},

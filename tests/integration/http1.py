@@ -1,0 +1,263 @@
+"""HTTP/1.1 over real sockets, the same in every mode: the conformance table,
+smuggling pairs, deadlines, what the OpenAPI description promises."""
+
+import json
+import re
+import socket
+import time
+import unittest
+
+from domaind import MODES, ROOT, Domaind
+
+TABLE = ROOT / "tests" / "lib" / "conformance.txt"
+ESCAPE = re.compile(r"\\\{(\d+)\*(.)\}|\\x([0-9a-f]{2})|\\(.)")
+PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+
+
+def unescape(text):
+    def one(match):
+        times, char, code, plain = match.groups()
+        if times:
+            return char * int(times)
+        return chr(int(code, 16)) if code else PLAIN[plain]
+
+    return ESCAPE.sub(one, text).encode("latin-1")
+
+
+def table():
+    """(line number, statuses, is closed, bytes) of each row."""
+    for number, line in enumerate(TABLE.read_text().splitlines(), 1):
+        if line and not line.startswith("#"):
+            _, verdict, data = line.split(" | ", 2)
+            statuses, how = verdict.split()
+            yield number, [int(s) for s in statuses.split(",")], how == "close", unescape(data)
+
+
+class Reader:
+    """Answers from a socket, one by one."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.data = b""
+
+    def more(self):
+        piece = self.sock.recv(65536)
+        self.data += piece
+        return bool(piece)
+
+    def answer(self):
+        """(status, lower-case headers, body), or None at the end of the stream."""
+        while b"\r\n\r\n" not in self.data:
+            if not self.more():
+                if self.data:
+                    raise AssertionError(f"cut short: {self.data!r}")
+                return None
+        head, _, self.data = self.data.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+        status = int(lines[0].split()[1])
+        if headers.get("transfer-encoding") == "chunked":
+            return status, headers, self.chunks()
+        length = int(headers.get("content-length", 0))
+        while len(self.data) < length:
+            if not self.more():
+                raise AssertionError("body cut short")
+        body, self.data = self.data[:length], self.data[length:]
+        return status, headers, body
+
+    def chunks(self):
+        body = b""
+        while True:
+            while b"\r\n" not in self.data:
+                if not self.more():
+                    raise AssertionError("chunks cut short")
+            size, _, self.data = self.data.partition(b"\r\n")
+            size = int(size, 16)
+            while len(self.data) < size + 2:
+                if not self.more():
+                    raise AssertionError("chunk cut short")
+            body += self.data[:size]
+            self.data = self.data[size + 2 :]
+            if size == 0:
+                return body
+
+
+def dial(server):
+    return socket.create_connection(("127.0.0.1", server.port), 20)
+
+
+def send_cut(sock, data, at):
+    """Send in two pieces; a server that has refused the first may be gone."""
+    try:
+        sock.sendall(data[:at])
+        if at:
+            time.sleep(0.002)
+            sock.sendall(data[at:])
+        else:
+            sock.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
+
+def is_closed(sock):
+    """Has the server ended the connection?  (It may still linger for our end.)"""
+    sock.settimeout(10)
+    return sock.recv(1) == b""
+
+
+class Conformance(unittest.TestCase):
+    def check_row(self, server, row, cut):
+        number, statuses, is_close, data = row
+        with dial(server) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            send_cut(sock, data, cut)
+            reader = Reader(sock)
+            got = []
+            for _ in statuses:
+                answer = reader.answer()
+                while answer is not None and answer[0] == 100:
+                    answer = reader.answer()
+                got.append(answer and answer[0])
+            self.assertEqual(got, statuses, f"conformance.txt:{number} cut at {cut}")
+            if is_close:
+                self.assertEqual(reader.data, b"", f"conformance.txt:{number}: more came")
+                self.assertTrue(is_closed(sock), f"conformance.txt:{number}")
+            else:  # the connection must still serve, and in step
+                sock.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Request-Id: probe\r\n\r\n")
+                status, headers, _ = reader.answer()
+                self.assertEqual((status, headers["x-request-id"]), (200, "probe"), number)
+
+    def test_table(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server:
+                for row in table():
+                    self.check_row(server, row, 0)
+                    self.check_row(server, row, len(row[3]) // 2)
+
+
+class Smuggling(unittest.TestCase):
+    """Two requests in one stream; the second must never be seen when the first is refused."""
+
+    FIRST = (
+        b"POST /domain HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /domain HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST /domain HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"POST /domain HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nX: y\nContent-Length: 80\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nX: y\r\n z: Content-Length: 80\r\n\r\n",
+        b"POST /domain HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5;\n\r\nhello\r\n0\r\n\r\n",
+        b"GET /livez?a=1\r\nX: HTTP/1.1\r\nHost: a\r\n\r\n",
+    )
+
+    def test_pairs(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server:
+                for first in self.FIRST:
+                    with dial(server) as sock:
+                        sock.sendall(first + b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Request-Id: evil\r\n\r\n")
+                        reader = Reader(sock)
+                        status, headers, _ = reader.answer()
+                        self.assertIn(status, (400, 501), first)
+                        self.assertEqual(headers["connection"], "close")
+                        self.assertTrue(is_closed(sock), first)
+                        self.assertEqual(reader.data, b"")
+
+    def test_no_byte_of_ours_is_echoed_raw(self):
+        with Domaind() as server:
+            for target in ("/domain?url=%0d%0aSet-Cookie:%20a=b", "/domain?url=x&format=%0d%0aX:y"):
+                status, headers, body = server.get(target)
+                self.assertGreaterEqual(status, 400)
+                self.assertIsNone(headers["set-cookie"])
+                self.assertNotIn(b"\r", body)
+
+
+class Deadlines(unittest.TestCase):
+    FLAGS = (
+        "--header-timeout=400ms",
+        "--body-timeout=400ms",
+        "--body-min-rate=1000000",
+        "--idle-timeout=400ms",
+        "--linger-timeout=200ms",
+    )
+
+    def drip(self, server, head, drop):
+        """Send `drop` every 50 ms until the server ends the connection: all it said."""
+        with dial(server) as sock:
+            sock.sendall(head)
+            sock.settimeout(0.05)
+            data = b""
+            start = time.monotonic()
+            while time.monotonic() - start < 10:
+                try:
+                    sock.sendall(drop)
+                    piece = sock.recv(65536)
+                    data += piece
+                    if not piece:
+                        return data
+                except TimeoutError:
+                    continue
+                except (BrokenPipeError, ConnectionResetError):
+                    return data
+            raise AssertionError(f"still open after 10 s: {data!r}")
+
+    def test_slow_clients(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode, *self.FLAGS) as server:
+                self.assertIn(b" 408 ", self.drip(server, b"GET /livez HTTP/1.1\r\n", b"X: y\r\n"))
+                stream = b"POST /domain HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
+                said = self.drip(server, stream, b"x")  # its answer may have begun: then it is cut
+                self.assertTrue(b" 408 " in said or not said.endswith(b"0\r\n\r\n"), said)
+                with dial(server) as sock:  # idle: closed without a word
+                    sock.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+                    reader = Reader(sock)
+                    self.assertEqual(reader.answer()[0], 200)
+                    self.assertTrue(is_closed(sock))
+                status, _, _ = server.get("/livez")
+                self.assertEqual(status, 200)
+
+
+class Description(unittest.TestCase):
+    """What /openapi.json says is what is."""
+
+    def test_every_path(self):
+        with Domaind() as server:
+            spec = json.loads(server.get("/openapi.json")[2])
+            self.assertTrue(spec["openapi"].startswith("3.1"))
+            for path, methods in spec["paths"].items():
+                allowed = server.request("OPTIONS", path)[1]["allow"].lower().split(", ")
+                for method in methods:
+                    self.assertIn(method, allowed, path)
+                    self.check_call(server, path, method, methods[method])
+
+    def check_call(self, server, path, method, operation):
+        body = "http://a.com/\n" if method == "post" else None
+        headers = {"Content-Type": "text/plain"} if body else {}
+        targets = [path]
+        if path == "/domain" and method == "get":
+            targets = ["/domain", "/domain?url=", "/domain?url=http://a.com/", "/domain?url=http://a.com&format=text"]
+        for target in targets:
+            status, got, _ = server.request(method.upper(), target, body=body, headers=headers)
+            self.assertIn(str(status), operation["responses"], target)
+            content = operation["responses"][str(status)]["content"]
+            self.assertIn(got["content-type"].partition(";")[0], content, target)
+
+    def test_schemas(self):
+        with Domaind() as server:
+            schemas = json.loads(server.get("/openapi.json")[2])["components"]["schemas"]
+            for url in ("https://www.google.com:81/x", "http://127.0.0.1/", "http://[::1]/", "http://com/"):
+                self.check_object(schemas["Domain"], json.loads(server.get("/domain?url=" + url)[2]))
+            self.check_object(schemas["Problem"], json.loads(server.get("/domain")[2]))
+
+    def check_object(self, schema, value):
+        names = {"string": str, "integer": int, "null": type(None), "array": list}
+        self.assertEqual(set(schema["required"]), set(value))
+        for key, item in value.items():
+            kinds = schema["properties"][key]["type"]
+            kinds = kinds if isinstance(kinds, list) else [kinds]
+            self.assertIsInstance(item, tuple(names[k] for k in kinds), key)
+            if "enum" in schema["properties"][key]:
+                self.assertIn(item, schema["properties"][key]["enum"], key)
+
+
+if __name__ == "__main__":
+    unittest.main()
