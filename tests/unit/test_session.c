@@ -264,12 +264,14 @@ START_TEST(body_over_the_limit)
     test_app_init(&app, &limits);
     limits.body_max_bytes = 10;
     struct pair_io p;
-    const char *out = exchange(&p, "POST /profile/reset HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST
-                                   "\r\nb\r\nhello world\r\n0\r\n\r\n");
+    const char *out =
+        exchange(&p, "POST /profile/reset HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST
+                     "\r\nb\r\nhello world\r\n0\r\n\r\n");
     ck_assert_ptr_nonnull(strstr(out, "413 Content Too Large"));
     ck_assert_int_eq(test_seen.why, HTTP_CLOSE_TOO_LARGE);
     pair_fini(&p);
-    out = exchange(&p, "POST /profile/reset HTTP/1.1\r\nContent-Length: 10\r\n" HOST "\r\nhelloworld");
+    out = exchange(&p,
+                   "POST /profile/reset HTTP/1.1\r\nContent-Length: 10\r\n" HOST "\r\nhelloworld");
     ck_assert_ptr_nonnull(strstr(out, "200 OK"));
     pair_fini(&p);
     /* a stream has no such limit */
@@ -460,7 +462,8 @@ START_TEST(a_large_body_behind_a_long_pipeline_finds_room)
     for (int i = 0; i < 1150; i++)
         ck_assert_int_eq(buf_append_str(&in, "GET /livez HTTP/1.1\r\n" HOST "\r\n"), 0);
     ck_assert_int_eq(
-        buf_append_str(&in, "POST /profile/reset HTTP/1.1\r\nContent-Length: 200000\r\n" HOST "\r\n"),
+        buf_append_str(&in,
+                       "POST /profile/reset HTTP/1.1\r\nContent-Length: 200000\r\n" HOST "\r\n"),
         0);
     ck_assert_int_eq(buf_reserve(&in, 200000), 0);
     memset(in.data + in.len, 'b', 200000);
