@@ -11,6 +11,7 @@
 #include "coro/coro.h"
 #include "coro/offload.h"
 #include "coro/prof/prof.h"
+#include "server/http/throttle.h"
 #include "server/metrics/metrics.h"
 #include "server/profile/report.h"
 
@@ -251,12 +252,15 @@ struct app *app_new(const struct config *cfg)
     app->http.server_name = "domaind";
     app->http.cors_origin = *cfg->cors_origin != '\0' ? cfg->cors_origin : NULL;
     app->http.user = &app->settings;
+    app->http.throttle = http_throttle_new();
     app_set_limits(app, cfg);
     name_metrics(cfg);
-    if (http_networks_parse(cfg->admin_allow, &app->admin.allow, &bad) == 0 &&
+    if (app->http.throttle != NULL &&
+        http_networks_parse(cfg->admin_allow, &app->admin.allow, &bad) == 0 &&
         http_networks_parse(cfg->trusted_proxies, &app->proxies, &bad) == 0 &&
         http_app_check(&app->http) == 0 && allow_following(app, cfg) == 0) {
         app->http.proxies = &app->proxies;
+        app->http.is_proxy_protocol = cfg->proxy_protocol;
         split_admin(app, cfg);
         return app;
     }
@@ -270,6 +274,7 @@ void app_free(struct app *app)
         return;
     http_networks_fini(&app->admin.allow);
     http_networks_fini(&app->proxies);
+    http_throttle_free(app->http.throttle);
     free((void *)app->guard.allowed);
     if (app->settings.following != NULL)
         cl_fini();

@@ -63,16 +63,17 @@ struct http_app {
      * goes by the one it began with: the old one must outlive it. */
     _Atomic(const struct http_limits *) limits;
     struct http_hooks hooks;
-    const char *server_name; /* Server header; NULL: none */
-    const char *cors_origin; /* Access-Control-Allow-Origin: "*" or one origin; NULL: off */
-    struct http_address_table *addresses; /* shared; NULL: no limits (address.h) */
-    const struct http_networks *proxies;  /* whom we believe about addresses; NULL: nobody */
-    void *user;                           /* what handlers need: http_request.app->user */
-    atomic_bool is_leaving;               /* /readyz says 503; everything is served as before */
-    atomic_llong in_flight;               /* requests in handlers, while in_flight_max is on */
-    atomic_bool is_crowded;               /* others wait for a worker: Connection: close too */
-    atomic_bool draining;                 /* answer what comes with Connection: close */
-    atomic_bool is_cut;                   /* the drain time is over: long work gives up */
+    const char *server_name;        /* Server header; NULL: none */
+    const char *cors_origin;        /* Access-Control-Allow-Origin: "*" or one origin; NULL: off */
+    struct http_throttle *throttle; /* shared; NULL: connections and requests are not limited */
+    const struct http_networks *proxies; /* whom we believe about addresses; NULL: nobody */
+    bool is_proxy_protocol;              /* trusted proxies begin with a PROXY header */
+    void *user;                          /* what handlers need: http_request.app->user */
+    atomic_bool is_leaving;              /* /readyz says 503; everything is served as before */
+    atomic_llong in_flight;              /* requests in handlers, while in_flight_max is on */
+    atomic_bool is_crowded;              /* others wait for a worker: Connection: close too */
+    atomic_bool draining;                /* answer what comes with Connection: close */
+    atomic_bool is_cut;                  /* the drain time is over: long work gives up */
 };
 
 /* Routes whose table is wrong (no handler, bad methods) are our bug: found at start.

@@ -52,6 +52,7 @@ static void begin_request(struct http_work *w)
     w->req.client = w->session->client;
     w->req.start_ns = w->now_ns;
     w->route = NULL;
+    http_admit_name_client(w);
     give_id(w);
     http_respond_begin(w);
 }
@@ -98,6 +99,17 @@ static enum http_close_reason reason_of(int status)
                                                            : HTTP_CLOSE_REFUSED;
 }
 
+/* One connection too many. */
+static void refuse_connection(struct http_work *w)
+{
+    bool is_full = w->session->state == HTTP_SESSION_FULL;
+    w->now_ns = w->start_ns = w->io->ops->now_ns(w->io);
+    begin_refused(w);
+    http_add_field(&w->res, "Retry-After", "1");
+    refuse(w, is_full ? 503 : 429, is_full ? HTTP_CLOSE_OVERLOAD : HTTP_CLOSE_ADDRESS_LIMIT,
+           is_full ? "too many connections" : "too many connections from your address");
+}
+
 /* ---- the handler ---- */
 
 /* CORS preflight and plain OPTIONS. */
@@ -125,6 +137,11 @@ static void dispatch(struct http_work *w)
 {
     static const char all_methods[] = "GET, HEAD, POST, OPTIONS";
     struct http_request *req = &w->req;
+    if (!http_admit_request(w)) {
+        http_add_field(&w->res, "Retry-After", "1");
+        http_problem(&w->res, 429, "too many requests from your address");
+        return;
+    }
     if (req->verb == HTTP_VERB_OPTIONS && http_str_is(req->path, "*")) {
         answer_options(w, all_methods);
         return;
@@ -300,13 +317,18 @@ static void linger(struct http_work *w)
 
 static void serve(struct http_work *w)
 {
-    while (receive(w)) {
-        serve_ready(w);
+    while (w->session->state < HTTP_SESSION_FULL && receive(w)) {
+        if (w->session->state == HTTP_SESSION_PROXY)
+            http_admit_proxy_header(w);
+        if (w->session->state == HTTP_SESSION_PLAIN)
+            serve_ready(w);
         if (http_work_flush(w) < 0 || w->is_closing || w->at == w->end)
             break;
         if (w->head_deadline_ns == 0) /* a request has begun to come */
             w->head_deadline_ns = clock_add_ns(w->now_ns, w->limits->header_timeout_ns);
     }
+    if (w->session->state >= HTTP_SESSION_FULL)
+        refuse_connection(w);
     http_work_flush(w); /* a timed-out head is answered too */
     if (w->is_lingering && w->error == 0)
         linger(w);
@@ -349,10 +371,11 @@ enum http_turn http_session_init(struct http_session *s, struct http_app *app, s
     http_address_from(len > 0 ? addr : NULL, &s->peer);
     s->client = s->peer;
     const struct http_limits *limits = atomic_load_explicit(&app->limits, memory_order_acquire);
-    s->deadline_ns = clock_add_ns(io->ops->now_ns(io), limits->header_timeout_ns);
+    int64_t now_ns = io->ops->now_ns(io);
+    s->deadline_ns = clock_add_ns(now_ns, limits->header_timeout_ns);
     if (app->hooks.on_open != NULL)
         app->hooks.on_open(app->hooks.arg);
-    return HTTP_TURN_IDLE;
+    return http_admit_open(s, limits, now_ns);
 }
 
 void http_session_end(struct http_session *s, enum http_close_reason why)
@@ -362,6 +385,7 @@ void http_session_end(struct http_session *s, enum http_close_reason why)
 
 void http_session_fini(struct http_session *s)
 {
+    http_admit_close(s);
     if (s->app->hooks.on_close != NULL)
         s->app->hooks.on_close(s->app->hooks.arg, http_session_reason(s));
 }

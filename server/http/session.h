@@ -39,6 +39,7 @@ struct http_session {
     uint32_t served;            /* requests answered on this connection */
     uint8_t reason;             /* enum http_close_reason */
     uint8_t state;              /* session.c */
+    uint32_t cell;              /* of throttle.h; 0: none */
     struct http_address peer;   /* of the socket */
     struct http_address client; /* as the PROXY header says, else the peer */
 };

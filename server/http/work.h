@@ -87,6 +87,23 @@ void http_work_close(struct http_work *w, enum http_close_reason why, bool linge
 bool http_overload_enter(struct http_work *w);
 void http_overload_leave(struct http_work *w);
 
+/* ---- admit.c ---- */
+enum http_session_state {
+    HTTP_SESSION_PLAIN,
+    HTTP_SESSION_PROXY,   /* a PROXY header must come first */
+    HTTP_SESSION_FULL,    /* to be refused with 503 ... */
+    HTTP_SESSION_CROWDED, /* ... and with 429 */
+};
+enum http_turn http_admit_open(struct http_session *s, const struct http_limits *limits,
+                               int64_t now_ns);
+void http_admit_close(struct http_session *s);
+/* Take the PROXY header off the input; the state stays when it is not complete. */
+void http_admit_proxy_header(struct http_work *w);
+/* req.client, by what trusted proxies say. */
+void http_admit_name_client(struct http_work *w);
+/* false: the client makes too many requests. */
+bool http_admit_request(struct http_work *w);
+
 /* ---- respond.c ---- */
 void http_respond_begin(struct http_work *w);
 /* Put the answer (or the end of the stream) into `out`. */

@@ -223,9 +223,10 @@ class Description(unittest.TestCase):
         with Domaind() as server:
             spec = json.loads(server.get("/openapi.json")[2])
             self.assertTrue(spec["openapi"].startswith("3.1"))
-            for path, methods in spec["paths"].items():
+            for template, methods in spec["paths"].items():
+                path = template.replace("{name}", "cmdline")
                 allowed = server.request("OPTIONS", path)[1]["allow"].lower().split(", ")
-                for method in methods:
+                for method in methods.keys() & {"get", "post"}:
                     self.assertIn(method, allowed, path)
                     self.check_call(server, path, method, methods[method])
 
@@ -238,7 +239,9 @@ class Description(unittest.TestCase):
         for target in targets:
             status, got, _ = server.request(method.upper(), target, body=body, headers=headers)
             self.assertIn(str(status), operation["responses"], target)
-            content = operation["responses"][str(status)]["content"]
+            content = operation["responses"][str(status)].get("content")
+            if content is None:
+                continue
             self.assertIn(got["content-type"].partition(";")[0], content, target)
 
     def test_schemas(self):
