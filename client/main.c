@@ -12,6 +12,7 @@
 #include "client/client.h"
 #include "client/command.h"
 #include "coro/base/err.h"
+#include "coro/base/std.h"
 
 struct command {
     const char *name;
@@ -98,6 +99,8 @@ static const struct argp top = {
 int main(int argc, char **argv)
 {
     int at = 0;
+    if (std_hold() < 0)
+        return CL_EXIT_FAILED;
     argp_err_exit_status = CL_EXIT_USAGE;
     argp_program_version_hook = print_version;
     /* a closed pipe is an error of write(2), reported with the rest */

@@ -11,6 +11,7 @@
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
+#include "coro/base/std.h"
 #include "loadgen/compare.h"
 #include "loadgen/gate.h"
 #include "loadgen/html.h"
@@ -300,6 +301,8 @@ static int compare(struct lg_options *o)
 int main(int argc, char **argv)
 {
     struct lg_options options;
+    if (std_hold() < 0)
+        return EXIT_FAILURE;
     argp_program_version_hook = print_version;
     lg_options_parse(&options, argc, argv);
     set_signals();

@@ -8,6 +8,7 @@
 
 #include "coro/base/err.h"
 #include "coro/base/log.h"
+#include "coro/base/std.h"
 #include "coro/prof/worker.h"
 #include "server/app.h"
 #include "server/config/config.h"
@@ -183,6 +184,16 @@ static int serve(struct instance *in)
     return rv < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* All of what was printed has got out. */
+static int printed(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    log_error("cannot write: %s", err_text(-errno));
+    return EXIT_FAILURE;
+}
+
 static int act(struct instance *in)
 {
     switch (in->args.action) {
@@ -192,19 +203,19 @@ static int act(struct instance *in)
         if (suffixes_reload(&in->cfg) < 0)
             return EXIT_CONFIG;
         puts("domaind: the configuration is right");
-        return EXIT_SUCCESS;
+        return printed();
     case CFG_PRINT_CONFIG:
         cfg_print(&in->cfg, stdout);
-        return EXIT_SUCCESS;
+        return printed();
     case CFG_HELP:
         cfg_print_help(stdout);
-        return EXIT_SUCCESS;
+        return printed();
     case CFG_SHOW_VERSION:
     case CFG_ACTION_COUNT:
         break;
     }
     printf("domaind %s\nbuilt with %s\n", DOMAIND_VERSION, DOMAIND_LIBRARIES);
-    return EXIT_SUCCESS;
+    return printed();
 }
 
 int main(int argc, char **argv)
@@ -212,6 +223,8 @@ int main(int argc, char **argv)
     static struct instance in;
     struct cfg_error error = {.source = CFG_FROM_FLAG};
     log_init("domaind", LOG_INFO);
+    if (std_hold() < 0)
+        return EXIT_FAILURE;
     int rv = cfg_args_parse(&in.args, argc, argv, &error);
     /* who asks for help gets it, however the rest is configured */
     bool needs_config = in.args.action != CFG_HELP && in.args.action != CFG_SHOW_VERSION;

@@ -6,11 +6,13 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
-from domaind import MODES, Domaind, run
+from domaind import BIN, MODES, Domaind, run
 
 SAMPLE = "/domain?url=https://www.google.com/search?q=Enhancement&aq=f"
 
@@ -173,6 +175,27 @@ class CommandLine(unittest.TestCase):
                 self.assertEqual(ended.returncode, 2)
                 self.assertIn(message, ended.stderr)
                 self.assertEqual(ended.stdout, "")
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        for flag in ("--help", "--version", "--print-config", "--check"):
+            with self.subTest(flag=flag), open("/dev/full", "wb") as full:
+                ended = subprocess.run([BIN / "domaind", flag], stdout=full, stderr=subprocess.PIPE, check=False)
+                self.assertEqual(ended.returncode, 1)
+                self.assertIn(b"cannot write: No space left on device", ended.stderr)
+
+    def test_closed_standard_descriptors_are_not_given_to_sockets(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            command = f'exec "$0" --listen=unix:{path} 0<&- 1>&- 2>&-'
+            process = subprocess.Popen(["/bin/sh", "-c", command, BIN / "domaind"])
+            try:
+                until = time.monotonic() + 20
+                while not os.path.exists(path) and time.monotonic() < until:
+                    time.sleep(0.02)
+                self.assertEqual({os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)}, {"/dev/null"})
+            finally:
+                process.terminate()
+                self.assertEqual(process.wait(20), 0)
 
     def test_help_and_version_go_to_stdout(self):
         for flag, word in (("--help", "--listen=ADDRESS"), ("--version", "domaind 0.")):

@@ -1,5 +1,6 @@
 domaind_test(buf DEPS base)
 domaind_test(hist DEPS base)
+domaind_test(std DEPS base)
 domaind_test(units DEPS base)
 domaind_test(json DEPS base)
 domaind_test(err DEPS base)
