@@ -3,6 +3,7 @@
  * This file is the only one of the program that exits and that touches signals. */
 #include <argp.h>
 #include <errno.h>
+#include <gnu/libc-version.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "loadgen/json.h"
 #include "loadgen/options.h"
 #include "loadgen/profile.h"
+#include "loadgen/reply.h"
 #include "loadgen/report.h"
 #include "loadgen/run.h"
 #include "loadgen/scenario.h"
@@ -46,7 +48,9 @@ static void on_signal(int number)
 static void print_version(FILE *out, struct argp_state *state)
 {
     (void)state;
-    fprintf(out, "loadgen %s\n", DOMAIND_VERSION);
+    char parser[16];
+    fprintf(out, "loadgen %s\nhttp-parser %s, glibc %s\n", DOMAIND_VERSION,
+            lg_reply_parser_version(parser), gnu_get_libc_version());
 }
 
 static void set_signals(void)

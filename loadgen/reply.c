@@ -1,6 +1,7 @@
 #include "loadgen/reply.h"
 
 #include <http_parser.h>
+#include <stdio.h>
 
 _Static_assert(sizeof(http_parser) <= LG_REPLY_PARSER_BYTES, "room for http-parser's state");
 
@@ -75,4 +76,11 @@ enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n
     if (HTTP_PARSER_ERRNO(parser_of(r)) != HPE_OK || parser_of(r)->upgrade)
         return LG_REPLY_BAD;
     return LG_REPLY_MORE;
+}
+
+const char *lg_reply_parser_version(char text[16])
+{
+    unsigned long v = http_parser_version();
+    snprintf(text, 16, "%lu.%lu.%lu", v >> 16 & 255, v >> 8 & 255, v & 255);
+    return text;
 }

@@ -35,3 +35,6 @@ void lg_reply_init(struct lg_reply *r, bool is_head);
 /* Use up to n bytes.  n = 0 tells of the end of the stream, which completes an
  * answer that is delimited by it. */
 enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n, size_t *ret_used);
+
+/* The version of http-parser that is linked, "2.9.4"; text is borrowed from the caller. */
+const char *lg_reply_parser_version(char text[16]);

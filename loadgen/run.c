@@ -1,10 +1,12 @@
 #include "loadgen/run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -20,10 +22,31 @@
 #define LOOK_NS           (100 * NS_PER_MS)
 #define SPARE_DESCRIPTORS 64
 
+/* How many connections this machine can have to one address; a large number when
+ * it does not say. */
+static unsigned local_ports(void)
+{
+    unsigned low = 0, high = UINT16_MAX;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (file == NULL)
+        return UINT_MAX;
+    int n = fscanf(file, "%u %u", &low, &high);
+    fclose(file);
+    return n == 2 && high >= low ? high - low + 1 : UINT_MAX;
+}
+
 int lg_preflight(const struct lg_load *load, struct lg_why *why)
 {
     struct rlimit limit;
-    rlim_t want = (rlim_t)load->connections + load->idle + SPARE_DESCRIPTORS;
+    unsigned connections = load->connections + load->idle;
+    if (load->target->addr.ss_family != AF_UNIX && connections > local_ports()) {
+        lg_why_set(why,
+                   "%u connections need as many local ports, this machine has %u: widen "
+                   "net.ipv4.ip_local_port_range or lower -c",
+                   connections, local_ports());
+        return -EADDRNOTAVAIL;
+    }
+    rlim_t want = (rlim_t)connections + SPARE_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
         return 0;
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
@@ -32,7 +55,7 @@ int lg_preflight(const struct lg_load *load, struct lg_why *why)
     lg_why_set(why,
                "%u connections need %ju descriptors, this process may have %ju: raise the limit "
                "(ulimit -n) or lower -c",
-               load->connections + load->idle, (uintmax_t)want, (uintmax_t)limit.rlim_max);
+               connections, (uintmax_t)want, (uintmax_t)limit.rlim_max);
     return -EMFILE;
 }
 

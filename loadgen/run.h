@@ -53,5 +53,5 @@ MUST_USE int lg_run(const struct lg_load *load, const bool *stop, const struct l
                     struct lg_result *ret_result, struct lg_why *why);
 void lg_result_fini(struct lg_result *r);
 
-/* Make room for that many connections (raises the soft limit of descriptors). */
+/* Is there room for that many connections?  Raises the soft limit of descriptors. */
 MUST_USE int lg_preflight(const struct lg_load *load, struct lg_why *why);

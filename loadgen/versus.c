@@ -98,8 +98,11 @@ void lg_pair_text(const struct lg_comparison *c, enum lg_metric metric, const st
 static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metric metric)
 {
     const struct lg_ranking *r = &c->rankings[metric];
-    if (!c->is_ranked[metric])
+    if (!c->is_ranked[metric]) {
+        if (metric != LG_METRIC_RATE || !c->client_limited)
+            fprintf(out, "  %s: not ranked, not every block has a value\n", lg_metric_name[metric]);
         return;
+    }
     fprintf(out, "  %s: ", lg_metric_name[metric]);
     if (r->winner >= 0)
         fprintf(out, "best %s", c->candidates[r->winner].name);

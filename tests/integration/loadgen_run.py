@@ -293,6 +293,11 @@ class RunTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "100 connections need .* descriptors, .*ulimit -n")
 
+    def test_too_few_ports(self):
+        done, _ = loadgen("-c", "70000", "-d", "1s", "http://127.0.0.1:9/")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "70000 connections need as many local ports, .*ip_local_port_range")
+
     # ---- interrupts, gates, usage ----
 
     def test_interrupt_writes_the_partial_result(self):
