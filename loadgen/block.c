@@ -98,10 +98,6 @@ static void take_closed(const struct gauge *g, const struct lg_result *r, struct
         if (r->requests_per_s > 0)
             b->cpu_us = b->server_cpu * 1e6 / r->requests_per_s;
     }
-    if (g->memory.pss_bytes > 0)
-        b->pss_bytes = (double)g->memory.pss_bytes;
-    b->processes = g->memory.processes;
-    b->threads = g->memory.threads;
     /* What ran on the server's core and was neither idle nor the server. */
     double busy_ns = (double)(g->machine[1].busy_ns - g->machine[0].busy_ns);
     double stolen_ns = (double)(g->machine[1].stolen_ns - g->machine[0].stolen_ns);
@@ -109,6 +105,16 @@ static void take_closed(const struct gauge *g, const struct lg_result *r, struct
     if (has_cpu && g->cpu >= 0 && machine_span_ns > 0)
         b->others = fmax(0, fmin(1, (busy_ns + stolen_ns) / machine_span_ns) - b->server_cpu);
     b->lateness = span_ns > 0 ? (double)g->late_ns / span_ns : 1;
+}
+
+/* The larger of the two parts' readings: by the second all workers are there. */
+static void take_memory(const struct gauge *g, struct lg_block *b)
+{
+    if (g->memory.pss_bytes == 0 || b->pss_bytes >= (double)g->memory.pss_bytes)
+        return;
+    b->pss_bytes = (double)g->memory.pss_bytes;
+    b->processes = g->memory.processes;
+    b->threads = g->memory.threads;
 }
 
 static double percentile_us(const struct hist *h, double percent)
@@ -175,6 +181,7 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
     if (rv < 0)
         return rv;
     take_closed(gauge, &result, block);
+    take_memory(gauge, block);
     lg_result_fini(&result);
     if (plan->rate <= 0)
         return 0;
@@ -183,6 +190,7 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
     rv = run_part(plan, &load, gauge, parts != NULL ? &parts->open : NULL, &result, why);
     if (rv < 0)
         return rv;
+    take_memory(gauge, block);
     block->p50_us = percentile_us(&result.record.latency, 50);
     block->p99_us = percentile_us(&result.record.latency, 99);
     /* two requests of slack: where few are due, the edges of the window count */

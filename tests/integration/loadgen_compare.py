@@ -10,7 +10,7 @@ import unittest
 
 from domaind import BIN, Domaind, run
 
-QUICK = ["compare", "-c", "5", "-d", "60ms", "--warmup", "40ms", "--rounds", "2"]
+QUICK = ["compare", "-c", "5", "-d", "200ms", "--warmup", "60ms", "--rounds", "2"]
 
 
 def servers():
@@ -54,7 +54,7 @@ class CompareTest(unittest.TestCase):
         self.assertIn("no winner can be named", done.stdout)  # two blocks prove nothing
 
     def test_scenarios_with_test_routes(self):
-        done = run("loadgen", *QUICK, "-d", "200ms", "--modes=coroutine,thread", "--scenario=cpu,upstream,mixed,body,churn")
+        done = run("loadgen", *QUICK, "--modes=coroutine,thread", "--scenario=cpu,upstream,mixed,body,churn")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for name in ("cpu", "upstream", "mixed", "body", "churn"):
             self.assertRegex(done.stdout, rf"(?m)^{name}: ")
