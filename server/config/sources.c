@@ -255,10 +255,18 @@ int cfg_load(struct config *cfg, const struct cfg_args *args, char *const *envir
     return rv;
 }
 
+/* body-max is DOMAIND_BODY_MAX. */
+static void name_variable(const char *name, char ret_text[CFG_ORIGIN_BYTES])
+{
+    char *at = stpcpy(ret_text, PREFIX);
+    for (; *name != '\0'; name++)
+        *at++ = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    *at = '\0';
+}
+
 const char *cfg_where(const struct config *cfg, enum cfg_id id, char ret_text[CFG_ORIGIN_BYTES])
 {
     const char *name = cfg_params[id].name;
-    size_t n;
     switch (cfg->origin[id].source) {
     case CFG_FROM_DEFAULT:
         snprintf(ret_text, CFG_ORIGIN_BYTES, "default");
@@ -267,9 +275,7 @@ const char *cfg_where(const struct config *cfg, enum cfg_id id, char ret_text[CF
         snprintf(ret_text, CFG_ORIGIN_BYTES, "%s:%d", cfg->config, cfg->origin[id].line);
         break;
     case CFG_FROM_ENVIRONMENT:
-        n = (size_t)snprintf(ret_text, CFG_ORIGIN_BYTES, PREFIX "%s", name);
-        for (size_t i = strlen(PREFIX); i < n; i++)
-            ret_text[i] = ret_text[i] == '-' ? '_' : (char)toupper((unsigned char)ret_text[i]);
+        name_variable(name, ret_text);
         break;
     case CFG_FROM_FLAG:
         snprintf(ret_text, CFG_ORIGIN_BYTES, "--%s", name);

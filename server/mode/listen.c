@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "coro/base/err.h"
+#include "coro/base/units.h"
 
 #define LISTEN_WORD_BYTES 256
 
@@ -190,16 +191,13 @@ static int open_found(struct listen_set *set, const struct sockaddr *addr, sockl
 static int parse_tcp(const char *word, char copy[LISTEN_WORD_BYTES], char **ret_host,
                      char **ret_port, char error[LISTEN_ERROR_BYTES])
 {
-    char *end = NULL;
+    int64_t number;
+    *ret_host = *ret_port = copy;
     snprintf(copy, LISTEN_WORD_BYTES, "%s", word);
-    int rv = split(copy, ret_host, ret_port);
-    unsigned long number = rv == 0 ? strtoul(*ret_port, &end, 10) : 0;
-    if (rv < 0 || **ret_port < '0' || **ret_port > '9' || *end != '\0' || number > 65535)
-        return fail(-EINVAL, error,
-                    "'%s' is no address: expected ADDR:PORT, [V6]:PORT, :PORT or "
-                    "unix:PATH",
-                    word);
-    return 0;
+    if (split(copy, ret_host, ret_port) == 0 && units_parse_int(*ret_port, 0, 65535, &number) == 0)
+        return 0;
+    return fail(-EINVAL, error,
+                "'%s' is no address: expected ADDR:PORT, [V6]:PORT, :PORT or unix:PATH", word);
 }
 
 static int open_tcp(struct listen_set *set, const char *word, int backlog,
@@ -248,7 +246,7 @@ static bool is_unix_word(const char *word)
 
 int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES])
 {
-    char word[LISTEN_WORD_BYTES], copy[LISTEN_WORD_BYTES], *host, *port;
+    char word[LISTEN_WORD_BYTES] = "", copy[LISTEN_WORD_BYTES], *host, *port;
     int rv;
     while ((rv = next_word(&list, word, error)) > 0)
         if (!is_unix_word(word) && (rv = parse_tcp(word, copy, &host, &port, error)) < 0)
@@ -259,7 +257,7 @@ int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES])
 int listen_set_open(struct listen_set *set, const char *list, int backlog,
                     char error[LISTEN_ERROR_BYTES])
 {
-    char word[LISTEN_WORD_BYTES];
+    char word[LISTEN_WORD_BYTES] = "";
     int rv;
     while ((rv = next_word(&list, word, error)) > 0) {
         rv = is_unix_word(word) ? open_unix(set, word + 5, backlog, error)

@@ -1,0 +1,136 @@
+/* Addresses to listen on: what is understood, what is in use, the quiet end. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/mode/cpus.h"
+#include "server/mode/listen.h"
+#include "suite.h"
+
+static struct listen_set set, other;
+static char error[LISTEN_ERROR_BYTES];
+
+static const struct {
+    const char *list;
+    int rv;
+} lists[] = {
+    {"127.0.0.1:0", 0},
+    {"[::1]:0", 0},
+    {":0", 0},
+    {"*:8080", 0},
+    {"localhost:80", 0},
+    {"unix:/x", 0},
+    {"a:1,b:2,[::]:3", 0},
+    {"", 0},
+    {"127.0.0.1", -EINVAL},
+    {"127.0.0.1:", -EINVAL},
+    {"::1:80", -EINVAL},
+    {"[::1:80", -EINVAL},
+    {"h:http", -EINVAL},
+    {"h:65536", -EINVAL},
+    {"h:-1", -EINVAL},
+    {"h: 1", -EINVAL},
+    {"a:1,,b:2", -EINVAL},
+    {"[]:1", -EINVAL},
+};
+
+START_TEST(lists_are_checked)
+{
+    ck_assert_int_eq(listen_list_check(lists[_i].list, error), lists[_i].rv);
+}
+END_TEST
+
+START_TEST(a_taken_port_is_found_out_though_its_owner_shares_it)
+{
+    char again[LISTEN_TEXT_BYTES + 2];
+    ck_assert_int_eq(listen_set_open(&set, "127.0.0.1:0", 16, error), 0);
+    ck_assert_uint_eq(set.count, 1);
+    snprintf(again, sizeof again, "%s", set.items[0].text);
+    ck_assert_int_eq(listen_set_open(&other, again, 16, error), -EADDRINUSE);
+    ck_assert_msg(strstr(error, "in use") != NULL && strstr(error, again) != NULL, "%s", error);
+    /* yet its owner may have one more */
+    int fd = listen_clone(&set.items[0], 16);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(listen_set_open(&other, again, 16, error), -EADDRINUSE);
+    close(fd);
+    listen_set_fini(&other);
+    listen_set_fini(&set);
+}
+END_TEST
+
+static int connect_to(const struct listener *l)
+{
+    int fd = socket(l->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(fd, 0);
+    int rv = connect(fd, (const struct sockaddr *)&l->addr, l->len);
+    ck_assert(rv == 0 || errno == EINPROGRESS);
+    return fd;
+}
+
+START_TEST(after_quiescing_only_what_was_queued_comes)
+{
+    ck_assert_int_eq(listen_set_open(&set, "127.0.0.1:0", 16, error), 0);
+    int before = connect_to(&set.items[0]);
+    usleep(20000);
+    ck_assert_int_eq(listen_queue_len(set.items[0].fd), 1);
+    listen_quiesce(set.items[0].fd);
+    int after = connect_to(&set.items[0]);
+    usleep(50000);
+    ck_assert_int_eq(listen_queue_len(set.items[0].fd), 1);
+    int fd = accept(set.items[0].fd, NULL, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(accept(set.items[0].fd, NULL, NULL), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    close(fd);
+    close(before);
+    close(after);
+    listen_set_fini(&set);
+}
+END_TEST
+
+START_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not)
+{
+    char path[] = "/tmp/test_listen.XXXXXX", list[64];
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    snprintf(list, sizeof list, "unix:%s/socket", path);
+    ck_assert_int_eq(listen_set_open(&set, list, 16, error), 0);
+    ck_assert_str_eq(set.items[0].text, list);
+    ck_assert_int_eq(listen_set_open(&other, list, 16, error), -EADDRINUSE);
+    listen_set_fini(&set); /* the file stays, as after a crash */
+    ck_assert_int_eq(listen_set_open(&set, list, 16, error), 0);
+    ck_assert_int_eq(listen_clone(&set.items[0], 16), -EOPNOTSUPP);
+    listen_set_fini(&set);
+    unlink(list + strlen("unix:"));
+    rmdir(path);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    unsigned cpus;
+} quotas[] = {
+    {"max 100000\n", 0},
+    {"100000 100000\n", 1},
+    {"150000 100000\n", 2},
+    {"50000 100000\n", 1},
+    {"", 0},
+    {"0 100000", 0},
+    {"100000 0", 0},
+    {"-1 100000", 0},
+};
+
+START_TEST(quotas_are_rounded_up_to_cpus)
+{
+    ck_assert_uint_eq(cpus_of_quota(quotas[_i].text), quotas[_i].cpus);
+    ck_assert_uint_ge(cpus_usable(), 1);
+}
+END_TEST
+
+SUITE_MAIN("listen", SUITE_LOOP(lists_are_checked, lists),
+           SUITE_TEST(a_taken_port_is_found_out_though_its_owner_shares_it),
+           SUITE_TEST(after_quiescing_only_what_was_queued_comes),
+           SUITE_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not),
+           SUITE_LOOP(quotas_are_rounded_up_to_cpus, quotas))
