@@ -266,10 +266,31 @@ START_TEST(an_empty_body_is_an_empty_answer)
 }
 END_TEST
 
+/* openapi.json has every flag and every error of the tables. */
+START_TEST(the_description_knows_every_word)
+{
+    static char text[1 << 18];
+    FILE *f = fopen(DOMAIND_ROOT "/server/endpoint/openapi.json", "rb");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    ck_assert_uint_gt(n, 0);
+    for (int i = 0; i < DOMAIN_FLAG_COUNT + DOMAIN_ERROR_COUNT - 1; i++) {
+        char quoted[64];
+        snprintf(quoted, sizeof quoted, "\"%s\"",
+                 i < DOMAIN_FLAG_COUNT
+                     ? domain_flag_word((enum domain_flag_bit)i)
+                     : domain_error_word((enum domain_error)(i - DOMAIN_FLAG_COUNT + 1)));
+        ck_assert_msg(strstr(text, quoted) != NULL, "openapi.json lacks %s", quoted);
+    }
+}
+END_TEST
+
 static const char every_split[sizeof text_body + 200];
 
 SUITE_MAIN("endpoint_domain", SUITE_LOOP(one_url, get_cases),
            SUITE_LOOP(text_lines_cut_anywhere, every_split), SUITE_LOOP(ndjson_lines, ndjson_cases),
            {lines_that_are_too_long, 8}, SUITE_LOOP(other_types_are_refused, unsupported),
            SUITE_TEST(a_body_that_breaks_off_gives_an_answer_that_breaks_off),
-           SUITE_TEST(an_empty_body_is_an_empty_answer))
+           SUITE_TEST(an_empty_body_is_an_empty_answer),
+           SUITE_TEST(the_description_knows_every_word))
