@@ -176,7 +176,9 @@ struct co_loop {
     pthread_t thread;
     int64_t watchdog_ns; /* not above 0: not watched */
     bool is_polling;     /* atomic */
-    bool is_watch_told;  /* these three: the watchdog's */
+    pid_t tid;
+    bool is_watch_told;     /* these four: the watchdog's */
+    int64_t watch_delay_ns; /* time it had waited for a CPU when the stretch began; -1: not read */
     uint64_t watch_beat;
     int64_t watch_since_ns;
 };

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coro/inspect.h"
 #include "coro/internal.h"
@@ -342,6 +343,7 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     loop->turn_ticks_max = (uint64_t)((double)TURN_LONG_NS / prof_tick_ns());
     loop->ticks = prof_ticks();
     loop->thread = pthread_self();
+    loop->tid = gettid();
     loop->watchdog_ns = options->watchdog_ns != 0 ? options->watchdog_ns : WATCHDOG_DEFAULT_NS;
     list_init(&loop->all);
     loop->ring_slot = -1;

@@ -3,13 +3,16 @@
  * Every loop counts its turns, and in a turn its switches, and says when it is in its poll.  A
  * loop that is not, and whose counts have not moved for its watchdog_ns, gets a
  * signal; the handler, on the loop's thread, copies the running task's name
- * and its native stack; the watchdog reports it, once a stretch.  A
- * watchdog that itself was late to wake judges nothing: the machine is busy.
+ * and its native stack; the watchdog reports it, once a stretch.  Time that the
+ * loop's thread was ready and waited for a CPU is the machine's fault, not the
+ * task's: the kernel counts it (/proc/self/task/TID/schedstat) and it is taken
+ * off.  A watchdog that itself was late to wake judges nothing.
  *
  * A loop that ends waits until no report is being made: the process may exit
  * next, and its libraries end under the feet of a thread that still uses them.
  *
  * The signal is SIGURG: ignored by default, and restarted system calls go on. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -115,6 +118,21 @@ static void tell(const struct finding *finding)
     buf_fini(&stack);
 }
 
+/* How long the thread has been ready without a CPU, ever; 0: the kernel does not say. */
+static int64_t run_delay_ns(pid_t tid)
+{
+    char path[48], text[64];
+    long long ran_ns, delay_ns = 0;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    return sscanf(text, "%lld %lld", &ran_ns, &delay_ns) == 2 ? delay_ns : 0;
+}
+
 struct look {
     int64_t now_ns;
     int64_t pause_ns; /* until the next look */
@@ -138,15 +156,21 @@ static void look_at(struct co_loop *loop, void *arg)
     if (is_polling || beat != loop->watch_beat || look->is_late) {
         loop->watch_beat = beat;
         loop->watch_since_ns = look->now_ns;
+        loop->watch_delay_ns = -1;
         loop->is_watch_told = loop->is_watch_told && beat == loop->watch_beat && !is_polling;
         return;
     }
-    if (loop->is_watch_told || look->is_found ||
-        look->now_ns - loop->watch_since_ns < loop->watchdog_ns)
+    if (loop->is_watch_told || look->is_found)
+        return;
+    int64_t delay_ns = run_delay_ns(loop->tid);
+    if (loop->watch_delay_ns < 0)
+        loop->watch_delay_ns = delay_ns;
+    int64_t busy_ns = look->now_ns - loop->watch_since_ns - (delay_ns - loop->watch_delay_ns);
+    if (busy_ns < loop->watchdog_ns)
         return;
     loop->is_watch_told = true;
     look->is_found = true;
-    look->finding.busy_ns = look->now_ns - loop->watch_since_ns;
+    look->finding.busy_ns = busy_ns;
     snprintf(look->finding.loop, sizeof(look->finding.loop), "%s", loop->name);
     look->finding.is_answered = question(loop);
 }
