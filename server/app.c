@@ -12,6 +12,7 @@
 #include "coro/offload.h"
 #include "coro/prof/prof.h"
 #include "server/http/throttle.h"
+#include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
 #include "server/profile/report.h"
 
@@ -50,6 +51,7 @@ static void on_request(void *arg, const struct http_record *record)
     metrics_request(route, record->status, record->duration_ns);
     metrics_add(METRICS_BYTES_IN, record->bytes_in);
     metrics_add(METRICS_BYTES_OUT, record->bytes_out);
+    access_log_record(record);
 }
 
 static void on_open(void *arg)

@@ -12,6 +12,7 @@
 #include "coro/prof/worker.h"
 #include "server/app.h"
 #include "server/config/config.h"
+#include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/cpus.h"
 #include "server/mode/mode.h"
@@ -116,6 +117,7 @@ static void reload_child(void *arg)
 static void reopen_logs(void *arg)
 {
     (void)arg;
+    access_log_reopen();
 }
 
 /* ---- a run ---- */
@@ -134,6 +136,11 @@ static int open_listeners(struct instance *in)
     return rv;
 }
 
+static const enum access_log_format access_log_formats[] = {
+    [CFG_ACCESS_LOG_FORMAT_COMBINED] = ACCESS_LOG_COMBINED,
+    [CFG_ACCESS_LOG_FORMAT_JSON] = ACCESS_LOG_JSON,
+};
+
 static int prepare(struct instance *in)
 {
     const struct config *cfg = &in->cfg;
@@ -147,6 +154,11 @@ static int prepare(struct instance *in)
         return rv;
     if (*cfg->user != '\0' && (rv = process_become_user(cfg->user)) < 0)
         return rv;
+    if (*cfg->access_log != '\0' &&
+        (rv = access_log_open(cfg->access_log, access_log_formats[cfg->access_log_format])) < 0) {
+        log_error("cannot write the access log %s: %s", cfg->access_log, err_text(rv));
+        return rv;
+    }
     rv = metrics_init(workers_of(cfg));
     if (rv == 0 && cfg->profile)
         rv = prof_segment_create(workers_of(cfg) < PROFILED_MAX ? workers_of(cfg) : PROFILED_MAX);
@@ -180,6 +192,7 @@ static int serve(struct instance *in)
     listen_set_fini(&in->admin.listeners);
     if (*in->cfg.pid_file != '\0')
         unlink(in->cfg.pid_file);
+    access_log_close();
     app_free(in->app);
     return rv < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

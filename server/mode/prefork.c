@@ -35,6 +35,7 @@
 #include "coro/base/log.h"
 #include "coro/prof/prof.h"
 #include "coro/prof/worker.h"
+#include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/admin.h"
 #include "server/mode/blocking.h"
@@ -253,6 +254,7 @@ static NORETURN void child_main(struct prefork_mode *m, unsigned index, pid_t ma
     int rv = child.stop_fd < 0 ? -errno : serve_connections(m->server);
     set_state(SCORE_ENDING);
     prof_worker_close();
+    access_log_flush();
     if (rv < 0)
         log_error("a child cannot serve: %s", err_text(rv));
     /* not exit: what the master registered to run at its end is its own */
