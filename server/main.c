@@ -1,6 +1,7 @@
 /* server/main.c - the composition root of domaind: takes the command line, builds
  * the application and hands it to a mode.  Nothing else calls exit. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #include "server/profile/window.h"
 #include "server/suffixes.h"
 
-enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78, EXIT_INTERRUPTED = 130 };
 
 static const struct mode_ops *const modes[] = {
     [CFG_MODE_COROUTINE] = &mode_coroutine,
@@ -194,7 +195,9 @@ static int serve(struct instance *in)
         unlink(in->cfg.pid_file);
     access_log_close();
     app_free(in->app);
-    return rv < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (rv < 0)
+        return EXIT_FAILURE;
+    return in->server.ended_by == SIGINT ? EXIT_INTERRUPTED : EXIT_SUCCESS;
 }
 
 /* All of what was printed has got out. */

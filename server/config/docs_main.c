@@ -139,7 +139,8 @@ static void print_man(void)
          ".TP\n.B HUP\nLoad the configuration and the suffix list again.\n"
          ".TP\n.B USR1\nOpen the logs again.\n"
          ".SH EXIT STATUS\n.TP\n.B 0\nended as asked\n.TP\n.B 1\ncould not start, or lost its "
-         "workers\n.TP\n.B 2\nwrong flags\n.TP\n.B 78\nwrong configuration file or environment\n"
+         "workers\n.TP\n.B 2\nwrong flags\n.TP\n.B 78\nwrong configuration file or "
+         "environment\n.TP\n.B 130\nended by INT\n"
          ".SH SEE ALSO\n.BR domainc (1),\n.BR loadgen (1)");
 }
 

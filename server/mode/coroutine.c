@@ -14,6 +14,7 @@
  * connection has; when it returns early (cut), co_run cancels what is left. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -363,6 +364,19 @@ static void *worker_main(void *arg)
 
 /* ---- the mode ---- */
 
+/* How even the kernel spread the connections.  The shape of metrics_extra_fn. */
+static int export_spread(void *arg, struct buf *out)
+{
+    const struct coroutine_mode *m = arg;
+    int rv = buf_append_str(out, "# HELP domaind_worker_connections Connections open, by event "
+                                 "loop.\n# TYPE domaind_worker_connections gauge\n");
+    for (unsigned i = 0; i < m->count && rv == 0; i++)
+        if (m->workers[i].slot > 0)
+            rv = buf_printf(out, "domaind_worker_connections{worker=\"%u\"} %" PRIu64 "\n", i,
+                            metrics_read_slot(m->workers[i].slot, METRICS_OPEN));
+    return rv;
+}
+
 static int open_listeners(struct worker *w)
 {
     const struct mode_server *server = w->mode->server;
@@ -421,6 +435,8 @@ static int start(struct mode_server *server)
         pthread_mutex_init(&w->loop_lock, NULL);
         list_init(&w->idle);
     }
+    if (server->workers == 0) /* the administrators' loop is none of these */
+        metrics_extend(export_spread, m);
     int rv = 0;
     for (unsigned i = 0; i < count && rv == 0; i++)
         rv = start_worker(&m->workers[i]);
@@ -523,6 +539,8 @@ static void finish(struct mode_server *server)
                 close(w->accepting[k].fd);
         pthread_mutex_destroy(&w->loop_lock);
     }
+    if (server->workers == 0)
+        metrics_extend(NULL, NULL);
     sem_destroy(&m->started);
     free(m->workers);
     free(m);

@@ -80,8 +80,10 @@ static void enter_delay(struct life *life)
     sd_notify(0, "STOPPING=1");
 }
 
-static void stop(struct life *life)
+static void stop(struct life *life, int signo)
 {
+    if (life->server->ended_by == 0)
+        life->server->ended_by = signo;
     if (life->state == LIFE_RUN) {
         enter_delay(life);
     } else if (life->state != LIFE_CUT) {
@@ -114,7 +116,7 @@ static void take_signals(struct life *life)
             break;
         case SIGTERM:
         case SIGINT:
-            stop(life);
+            stop(life, (int)info.ssi_signo);
             break;
         case SIGQUIT:
             if (co_dump_request() == 0)

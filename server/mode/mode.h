@@ -82,6 +82,7 @@ struct mode_server {
     void *state; /* the mode's own */
     int wake_fd; /* eventfd: a worker has news for the main thread */
     bool has_failed;
+    int ended_by;     /* the first signal that told it to stop; 0: none did */
     unsigned workers; /* event loops, whatever cfg says; 0: what cfg says */
     /* The administrators' own application and listeners, served by an event loop
      * beside the workers; NULL: none. */

@@ -64,7 +64,9 @@ static void *thread_main(void *arg);
 /* With the lock held.  0, or -errno: nobody new will come. */
 static int start_thread(struct thread_mode *m)
 {
-    if (m->count >= (unsigned)m->server->cfg->max_threads)
+    /* where the overflow is refused, one thread more does nothing else */
+    const struct config *cfg = m->server->cfg;
+    if (m->count >= (unsigned)cfg->max_threads + (cfg->thread_overflow == CFG_OVERFLOW_REFUSE))
         return -EAGAIN;
     struct thread *t = calloc(1, sizeof *t);
     if (t == NULL)

@@ -163,6 +163,42 @@ class Modes(unittest.TestCase):
                 self.assertEqual(server.get("/livez")[0], 200)
 
 
+class Limits(unittest.TestCase):
+    def test_threads_beyond_the_maximum_are_refused_and_come_back(self):
+        with Domaind("thread", "--max-threads=2") as server:
+            held = [Connection(server) for _ in range(2)]
+            for connection in held:
+                connection.send()
+                self.assertEqual(connection.receive()[0], 200)
+            third = Connection(server)
+            third.send()
+            status, headers = third.receive()
+            self.assertEqual((status, headers["retry-after"]), (503, "1"))
+            third.close()
+            for connection in held:
+                connection.close()
+            deadline = time.monotonic() + 10
+            while server.get("/livez")[0] != 200:
+                self.assertLess(time.monotonic(), deadline)
+
+    def test_ctrl_c_says_so_in_the_exit_code(self):
+        server = Domaind("coroutine").__enter__()
+        server.process.send_signal(signal.SIGINT)
+        self.assertEqual(server.process.wait(20), 130)
+
+    def test_the_spread_over_event_loops_is_in_the_metrics(self):
+        with Domaind("coroutine", "--workers=2") as server:
+            held = [Connection(server) for _ in range(40)]
+            for connection in held:
+                connection.send()
+                connection.receive()
+            for worker in (0, 1):
+                line = f'domaind_worker_connections\\{{worker="{worker}"\\}}'
+                self.assertGreater(counter(server, line), 5)
+            for connection in held:
+                connection.close()
+
+
 class CommandLine(unittest.TestCase):
     def test_usage_errors_say_what_to_do(self):
         for flag, message in (
