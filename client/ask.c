@@ -217,6 +217,7 @@ static int ask_server(struct ask *ask, struct item *item, struct buf *target,
     const struct cl_request req = {.url = target->data,
                                    .request_id = id,
                                    .unix_path = options->unix_path,
+                                   .ca_file = options->ca_file,
                                    .connect_timeout_ns = CONNECT_TIMEOUT_NS,
                                    .timeout_ns = options->timeout_ns,
                                    .body_max_bytes = ANSWER_MAX_BYTES,
@@ -471,7 +472,8 @@ int cl_ask_run(const struct cl_ask_options *options, struct cl_lines *in, struct
                struct cl_ask_result *ret_result)
 {
     struct ask ask = {.options = options, .in = in, .out = out, .result = ret_result};
-    const struct co_options loop = {.name = "domainc", .stack_bytes = STACK_BYTES};
+    const struct co_options loop = {
+        .name = "domainc", .stack_bytes = STACK_BYTES, .watchdog_ns = -1, .is_unaccounted = true};
     sigset_t before;
     *ret_result = (struct cl_ask_result){0};
     int rv = ask_init(&ask);

@@ -17,6 +17,7 @@
 struct cl_ask_options {
     const char *server;    /* "http://localhost:8080": no slash at the end */
     const char *unix_path; /* NULL: none */
+    const char *ca_file;   /* NULL: the system's */
     const char *suffixes;  /* passed on; NULL: the server's default */
     const char *input_name;
     unsigned transfers;

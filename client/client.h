@@ -49,6 +49,7 @@ struct cl_request {
     const atomic_bool *give_up;
     const char *unix_path;        /* connect to this socket instead of the URL's host; NULL: no */
     const struct cl_guard *guard; /* refuse internal addresses (guard.h); NULL: go anywhere */
+    const char *ca_file;          /* certificates to trust instead of the system's; NULL: those */
     const char *request_id;       /* sent as X-Request-Id; NULL: none */
     int64_t connect_timeout_ns;   /* 0: none */
     int64_t timeout_ns;           /* of the whole transfer; 0: none */

@@ -39,7 +39,7 @@ static const char *const mode_names[] = {
 #undef NAME
 };
 
-enum { KEY_TIMEOUT = 256, KEY_RETRY, KEY_JSON, KEY_FAIL, KEY_PUBLIC };
+enum { KEY_TIMEOUT = 256, KEY_RETRY, KEY_JSON, KEY_FAIL, KEY_PUBLIC, KEY_CACERT };
 
 static const struct argp_option options[] = {
     {"mode", 'm', "MODE", 0,
@@ -54,6 +54,7 @@ static const struct argp_option options[] = {
     {"fail", KEY_FAIL, NULL, 0, "A status of 400 or more is a failure", 0},
     {"public-only", KEY_PUBLIC, NULL, 0,
      "Refuse addresses that are not of the public internet, also behind names and redirects", 0},
+    {"cacert", KEY_CACERT, "FILE", 0, "Trust these certificates, not the system's", 0},
     {"quiet", 'q', NULL, 0, "No summary", 0},
     {0},
 };
@@ -113,6 +114,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_PUBLIC:
         plan->request.guard = &args->guard;
+        return 0;
+    case KEY_CACERT:
+        plan->request.ca_file = arg;
         return 0;
     case ARGP_KEY_ARGS:
         args->urls = state->argv + state->next;

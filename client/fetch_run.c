@@ -263,7 +263,8 @@ static int first_task(void *arg)
 
 static int run_coroutine(struct run *run)
 {
-    const struct co_options options = {.name = "fetch", .stack_bytes = STACK_BYTES};
+    const struct co_options options = {
+        .name = "fetch", .stack_bytes = STACK_BYTES, .watchdog_ns = -1, .is_unaccounted = true};
     return co_run(first_task, run, &options);
 }
 

@@ -25,7 +25,7 @@ struct query_args {
     char server[SERVER_MAX_BYTES];
 };
 
-enum { KEY_FORMAT = 256, KEY_SUFFIXES, KEY_TIMEOUT, KEY_RETRY };
+enum { KEY_FORMAT = 256, KEY_SUFFIXES, KEY_TIMEOUT, KEY_RETRY, KEY_CACERT };
 
 static const struct argp_option options[] = {
     {"server", 's', "URL", 0,
@@ -40,6 +40,7 @@ static const struct argp_option options[] = {
     {"suffixes", KEY_SUFFIXES, "all|icann", 0, "icann leaves the private suffixes out", 0},
     {"timeout", KEY_TIMEOUT, "TIME", 0, "For each answer (default 10s)", 0},
     {"retry", KEY_RETRY, "N", 0, "Further attempts where that can help (default 4)", 0},
+    {"cacert", KEY_CACERT, "FILE", 0, "For https: trust these certificates, not the system's", 0},
     {"quiet", 'q', NULL, 0, "No summary, and no line for each URL without an answer", 0},
     {0},
 };
@@ -103,6 +104,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_RETRY:
         args->ask.retry.attempts_max = 1 + (int)parse_count(state, "--retry", arg, 0, 1000);
+        return 0;
+    case KEY_CACERT:
+        args->ask.ca_file = arg;
         return 0;
     case ARGP_KEY_ARGS:
         args->urls = state->argv + state->next;

@@ -133,6 +133,8 @@ static CURLcode set_options(struct cl_transfer *t, const struct cl_request *req)
     SET(PREREQFUNCTION, req->guard != NULL ? on_request : NULL);
     SET(PREREQDATA, t);
     SET(HTTPHEADER, req->request_id != NULL ? &t->field : NULL);
+    if (req->ca_file != NULL)
+        SET(CAINFO, req->ca_file);
     SET(UNIX_SOCKET_PATH, req->unix_path);
 #undef SET
     return rc;

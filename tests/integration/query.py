@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -225,6 +226,28 @@ class ServerFaults(unittest.TestCase):
             out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, err)
         self.assertEqual([json.loads(line)["url"] for line in out.splitlines()], urls)
+
+
+@unittest.skipIf(shutil.which("openssl") is None, "openssl is not installed")
+class Tls(unittest.TestCase):
+    def test_a_server_behind_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                 "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+                check=True, capture_output=True,
+            )
+            with FakeServer(domain_answer, tls=(certificate, key)) as server:
+                where = f"--server=https://localhost:{server.port}"
+                stranger = run("domainc", "query", "--retry=0", where, "a")
+                self.assertEqual(stranger.returncode, 1)
+                self.assertIn("the certificate is not trusted", stranger.stderr)
+                known = run("domainc", "query", where, f"--cacert={certificate}", *[f"u{i}" for i in range(50)])
+                self.assertEqual(known.returncode, 0, known.stderr)
+                self.assertEqual(len(known.stdout.splitlines()), 50)
+                other = run("domainc", "query", where.replace("localhost", "127.0.0.1"), f"--cacert={certificate}", "a")
+                self.assertEqual(other.returncode, 1)
 
 
 class CommandLine(unittest.TestCase):

@@ -9,6 +9,7 @@ Every connection has a thread; keep-alive as in HTTP/1.1.
 import dataclasses
 import json
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
@@ -43,8 +44,13 @@ def domain_answer(url, **kwargs):
 
 
 class FakeServer:
-    def __init__(self, answer, port=0):
+    def __init__(self, answer, port=0, tls=None):
+        """tls: a certificate and its key, as file names."""
         self._answer = answer
+        self._tls = None
+        if tls:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(*tls)
         self._port = port
         self._lock = threading.Lock()
         self._open = set()
@@ -83,6 +89,8 @@ class FakeServer:
 
     def _serve(self, connection):
         try:
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as stream:
                 while self._one(connection, stream):
                     pass
