@@ -36,3 +36,11 @@ coro_test(sync)
 coro_test(io)
 coro_test(offload)
 coro_test(inspect)
+
+# Faults: the runtime's calls go through the test.
+domaind_test(fault DEPS coro)
+foreach(call malloc calloc realloc aligned_alloc free mmap madvise mprotect mincore timerfd_create
+        eventfd signalfd sigaltstack event_add event_base_new_with_config event_config_new
+        pthread_create)
+    target_link_options(test_fault PRIVATE -Wl,--wrap=${call})
+endforeach()
