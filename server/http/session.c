@@ -209,6 +209,7 @@ static void serve_request(struct http_work *w)
         http_stream_fail(&w->res);
     if (http_receive_is_hopeless(w))
         http_work_close(w, HTTP_CLOSE_TOO_LARGE, true);
+    http_respond_gzip(w);
     http_respond_end(w);
     tell(w);
     /* what of the body nobody asked for lies between us and the next request */

@@ -106,6 +106,8 @@ bool http_admit_request(struct http_work *w);
 
 /* ---- respond.c ---- */
 void http_respond_begin(struct http_work *w);
+/* Compress a buffered report when the client asks for it (gzip.c). */
+void http_respond_gzip(struct http_work *w);
 /* Put the answer (or the end of the stream) into `out`. */
 void http_respond_end(struct http_work *w);
 /* Write a stream's gathered bytes out.  0 or -errno. */
