@@ -117,6 +117,7 @@ def main():
         print(f"domain.batch_peak {peak:.1f} MiB")
         sample = [run([BIN / "domainc", "extract", "-q", f"--repeat={SAMPLE_CALLS}", SAMPLE]) for _ in range(ROUNDS * 2)]
         print(f"domain.sample {statistics.median(w for w, _ in sample):.3f} s")
+        print(f"domain.sample_cpu {statistics.median(c for _, c in sample):.3f} s")
 
 
 if __name__ == "__main__":

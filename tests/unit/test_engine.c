@@ -2,6 +2,10 @@
 #include "server/domain/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -83,5 +87,35 @@ START_TEST(names)
 }
 END_TEST
 
-SUITE_MAIN("engine", SUITE_LOOP(regex_engines_answer_as_the_sample, engine_cases),
+/* Memory-deny-write-execute (Linux 6.3): what a hardened service unit does. */
+#define DENY_PRCTL 65
+#define DENY_EXEC  1
+
+enum { DENIED = 0, WRONG = 1, CANNOT_TEST = 2 };
+
+START_TEST(no_silent_fall_back_where_the_jit_may_not_run)
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct domain_engine *e;
+        char why[DOMAIN_ENGINE_WHY_BYTES] = "";
+        if (prctl(DENY_PRCTL, DENY_EXEC, 0, 0, 0) < 0)
+            _exit(CANNOT_TEST);
+        int rv = domain_engine_new(DOMAIN_ENGINE_PCRE_JIT, &e, why);
+        _exit(rv == -ENOTSUP && strstr(why, "JIT") != NULL ? DENIED : WRONG);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    if (WEXITSTATUS(status) == CANNOT_TEST)
+        printf("not tested: this kernel cannot refuse executable memory\n");
+    else
+        ck_assert_int_eq(WEXITSTATUS(status), DENIED);
+}
+END_TEST
+
+/* The JIT first: once it ran in this process it has executable memory to use again. */
+SUITE_MAIN("engine", SUITE_TEST(no_silent_fall_back_where_the_jit_may_not_run),
+           SUITE_LOOP(regex_engines_answer_as_the_sample, engine_cases),
            SUITE_TEST(scan_is_the_real_extraction), SUITE_TEST(names))
