@@ -188,7 +188,9 @@ static int wait_to_retry(struct ask *ask, int rv, int attempt, const struct cl_r
     if (cl_retry_is_unreachable(rv)) {
         bool is_known = ask->answered_ns > 0;
         if (!is_known || clock_now_ns() - ask->answered_ns > UNREACHABLE_MAX_NS) {
-            stop(ask, rv, "cannot reach %s: %s", ask->options->server, reply->why);
+            const char *path = ask->options->unix_path;
+            stop(ask, rv, "cannot reach %s%s: %s", path != NULL ? "unix:" : "",
+                 path != NULL ? path : ask->options->server, reply->why);
             return rv;
         }
     } else if (!cl_retry_is_worth(rv, reply->status) || attempt >= retry->attempts_max) {

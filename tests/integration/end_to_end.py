@@ -71,6 +71,22 @@ class SameAnswers(unittest.TestCase):
         self.assertEqual(len(digests), 1)
 
 
+class Addresses(unittest.TestCase):
+    def test_every_kind_of_address(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            with Domaind("coroutine", "--listen=127.0.0.1:0", f"--listen=unix:{path}") as server:
+                for where in (
+                    f"127.0.0.1:{server.port}", f"localhost:{server.port}", f"http://localhost:{server.port}/", f"unix:{path}"
+                ):
+                    with self.subTest(server=where):
+                        done = run("domainc", "query", "-q", "--format=text", f"--server={where}", "https://a.example/x")
+                        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "a.example\n", ""))
+            nobody = run("domainc", "query", f"--server=unix:{path}", "https://a.example/")
+            self.assertEqual(nobody.returncode, 1)
+            self.assertIn(f"cannot reach unix:{path}: No such file", nobody.stderr)
+
+
 class CallTable(unittest.TestCase):
     def test_ncalls_are_the_requests_served(self):
         """Counted, not sampled: after N requests the request path's functions have N calls,
