@@ -71,17 +71,17 @@ static void tell(struct http_work *w)
     w->session->served++;
     if (hooks->on_request == NULL)
         return;
-    int64_t end_ns = clock_now_ns();
+    uint64_t end_ticks = prof_ticks();
     struct http_record record = {
         .request = &w->req,
         .route = w->route,
         .status = w->res.status,
-        .duration_ns = end_ns - w->start_ns,
+        .duration_ns = (int64_t)((double)(end_ticks - w->start_ticks) * http_tick_ns()),
         .bytes_in = w->head.length + w->body.wire_bytes,
         .bytes_out = w->res.bytes_out,
     };
     hooks->on_request(hooks->arg, &record);
-    w->start_ns = end_ns; /* of the next one in this read */
+    w->start_ticks = end_ticks; /* of the next one in this read */
 }
 
 /* Answer with a problem and close. */
@@ -103,7 +103,8 @@ static enum http_close_reason reason_of(int status)
 static void refuse_connection(struct http_work *w)
 {
     bool is_full = w->session->state == HTTP_SESSION_FULL;
-    w->now_ns = w->start_ns = w->io->ops->now_ns(w->io);
+    w->now_ns = w->io->ops->now_ns(w->io);
+    w->start_ticks = prof_ticks();
     begin_refused(w);
     http_add_field(&w->res, "Retry-After", "1");
     refuse(w, is_full ? 503 : 429, is_full ? HTTP_CLOSE_OVERLOAD : HTTP_CLOSE_ADDRESS_LIMIT,
@@ -297,7 +298,7 @@ static bool receive(struct http_work *w)
     w->end += (size_t)n;
     w->now_ns = w->io->ops->now_ns(w->io);
     if (w->app->hooks.on_request != NULL)
-        w->start_ns = clock_now_ns();
+        w->start_ticks = prof_ticks();
     return true;
 }
 

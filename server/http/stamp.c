@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "coro/prof/prof.h"
 #include "server/http/work.h"
 
 /* ---- date ---- */
@@ -11,6 +12,7 @@
 static __thread struct {
     int64_t until_ns; /* monotonic; the text is right before this */
     char line[HTTP_DATE_LINE_BYTES + 1];
+    double tick_ns;
 } date;
 
 static void put2(char *at, int value)
@@ -37,6 +39,7 @@ static void date_refresh(int64_t now_ns)
     put2(date.line + 23, tm.tm_hour);
     put2(date.line + 26, tm.tm_min);
     put2(date.line + 29, tm.tm_sec);
+    date.tick_ns = prof_tick_ns();
     date.until_ns = now_ns + NS_PER_S - wall_ns % NS_PER_S;
 }
 
@@ -45,6 +48,11 @@ const char *http_date_line(int64_t now_ns)
     if (UNLIKELY(now_ns >= date.until_ns))
         date_refresh(now_ns);
     return date.line;
+}
+
+double http_tick_ns(void)
+{
+    return date.tick_ns;
 }
 
 /* ---- request ids ---- */

@@ -58,7 +58,7 @@ struct http_work {
     const struct http_route *route;
     struct buf out;           /* answers on their way */
     int64_t head_deadline_ns; /* of the request being received; 0: not begun */
-    int64_t start_ns;         /* of the request being answered */
+    uint64_t start_ticks;     /* prof_ticks() when its head was there */
     int64_t now_ns;           /* the io clock when the last read returned */
     bool is_in_flight;        /* counted in app->in_flight */
     bool is_closing;          /* after what is in `out` */
@@ -124,6 +124,8 @@ int http_receive_discard(struct http_work *w);
 #define HTTP_DATE_LINE_BYTES 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
 /* The Date line of this second, cached per thread; now_ns is monotonic. */
 const char *http_date_line(int64_t now_ns);
+/* Nanoseconds per prof_ticks() tick, as known when the date was last made. */
+double http_tick_ns(void);
 /* A fresh request id into text: its length. */
 #define HTTP_ID_BYTES 16
 void http_make_id(char text[HTTP_ID_BYTES]);
