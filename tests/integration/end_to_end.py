@@ -84,7 +84,7 @@ class Addresses(unittest.TestCase):
                         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "a.example\n", ""))
             nobody = run("domainc", "query", f"--server=unix:{path}", "https://a.example/")
             self.assertEqual(nobody.returncode, 1)
-            self.assertIn(f"cannot reach unix:{path}: No such file", nobody.stderr)
+            self.assertIn(f"cannot reach unix:{path}: ", nobody.stderr)
 
 
 class CallTable(unittest.TestCase):
