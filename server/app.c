@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "client/client.h"
@@ -122,7 +123,7 @@ static struct http_limits limits_of(const struct config *cfg)
         .linger_timeout_ns = cfg->linger_timeout_ns,
         .target_max_bytes = (size_t)cfg->target_max_bytes,
         .header_max_bytes = (size_t)cfg->header_max_bytes,
-        .header_max_count = (unsigned)cfg->header_max_count,
+        .header_max_count = (size_t)cfg->header_max_count,
         .body_max_bytes = cfg->body_max_bytes,
         .requests_per_connection = cfg->requests_per_connection,
         .queue_delay_max_ns = cfg->queue_delay_max_ns,
@@ -149,8 +150,12 @@ static void name_metrics(const struct config *cfg)
 
 void app_set_limits(struct app *app, const struct config *cfg)
 {
+    struct http_limits next = limits_of(cfg);
+    const struct http_limits *now = atomic_load(&app->http.limits);
+    if (now != NULL && memcmp(now, &next, sizeof next) == 0)
+        return; /* a storm of reloads is no reason to replace them */
     struct http_limits *limits = &app->limits[app->limits_at++ % APP_LIMITS_KEPT];
-    *limits = limits_of(cfg);
+    *limits = next;
     atomic_store(&app->http.limits, limits);
     atomic_store(&app->admin_http.limits, limits);
 }

@@ -10,8 +10,8 @@
 #include "server/endpoint/endpoint.h"
 #include "server/http/route.h"
 
-/* Limits are replaced, never changed: a turn goes by those it began with.  So
- * many replacements later that turn is over. */
+/* Limits are replaced, never changed: whoever looks at them is done with it so
+ * many replacements later (a turn takes a copy). */
 #define APP_LIMITS_KEPT 64
 
 struct app {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Fields of 8 bytes only: without padding, equal limits are equal bytes. */
 struct http_limits {
     int64_t header_timeout_ns;          /* whole head, from its first byte: 408 */
     int64_t body_timeout_ns;            /* whole buffered body; a gap in a streamed one: 408 */
@@ -14,7 +15,7 @@ struct http_limits {
     int64_t linger_timeout_ns;          /* reading on after a refusal, so that it arrives */
     size_t target_max_bytes;            /* 414 */
     size_t header_max_bytes;            /* whole head: 431 */
-    unsigned header_max_count;          /* 431 */
+    size_t header_max_count;            /* 431 */
     int64_t body_max_bytes;             /* buffered bodies: 413 */
     int64_t requests_per_connection;    /* then Connection: close; 0: no limit */
     int64_t queue_delay_max_ns;         /* from its arrival to its handler: 503; 0: any */

@@ -339,8 +339,9 @@ static void serve(struct http_work *w)
 enum http_turn http_session_turn(struct http_session *s)
 {
     PROF_FN();
-    const struct http_limits *limits = atomic_load_explicit(&s->app->limits, memory_order_acquire);
-    struct http_work *w = http_work_borrow(limits);
+    /* a copy: a turn may outlive any number of reloads, and its buffers fit these alone */
+    const struct http_limits limits = *atomic_load_explicit(&s->app->limits, memory_order_acquire);
+    struct http_work *w = http_work_borrow(&limits);
     if (w == NULL) {
         s->reason = HTTP_CLOSE_ERROR;
         return HTTP_TURN_CLOSE;
@@ -348,7 +349,7 @@ enum http_turn http_session_turn(struct http_session *s)
     w->session = s;
     w->app = s->app;
     w->io = s->io;
-    w->limits = limits;
+    w->limits = &limits;
     w->at = w->end = 0;
     w->is_closing = w->is_lingering = false;
     w->error = 0;
@@ -360,7 +361,7 @@ enum http_turn http_session_turn(struct http_session *s)
         s->reason = w->reason;
         turn = HTTP_TURN_CLOSE;
     } else {
-        s->deadline_ns = clock_add_ns(w->now_ns, limits->idle_timeout_ns);
+        s->deadline_ns = clock_add_ns(w->now_ns, limits.idle_timeout_ns);
     }
     http_work_return(w);
     return turn;

@@ -163,6 +163,29 @@ class Lifecycle(unittest.TestCase):
             self.assertEqual(load.failures, [])
             self.assertEqual(load.repeated, 0)
 
+    @each_mode
+    def test_a_request_goes_by_the_limits_it_began_with(self, mode):
+        """However many reloads come before its end."""
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            with Domaind(mode, f"--config={file.name}") as server:
+                connection = Connection(server)
+                fields = "Host: localhost\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n"
+                connection.socket.sendall(f"POST /domain HTTP/1.1\r\n{fields}\r\nhttp://".encode())
+                time.sleep(0.2)
+                for i in range(70):
+                    file.seek(0)
+                    file.write(f"header-max-count = {5000 + i}\n")
+                    file.flush()
+                    self.reload(server)
+                many = "GET /livez HTTP/1.1\r\nHost: localhost\r\n" + 1000 * "A:\r\n" + "\r\n"
+                connection.socket.sendall(b"a.com/\n" + many.encode())
+                connection.socket.shutdown(socket.SHUT_WR)
+                answers = connection.file.read()
+                self.assertIn(b'"domain":"a.com"', answers)
+                self.assertIn(b"HTTP/1.1 431 ", answers)
+                connection.close()
+                self.assertEqual(server.get("/livez")[0], 200)
+
     def reload(self, server):
         before = server.stderr.count("reloaded")
         server.process.send_signal(signal.SIGHUP)
