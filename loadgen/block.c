@@ -85,18 +85,26 @@ static void on_mark(void *arg, enum lg_mark mark, int64_t due_ns)
     g->late_ns = late_ns > g->late_ns ? late_ns : g->late_ns;
 }
 
+/* A refusal is quickly given: only good answers count as throughput. */
+static double good_share(const struct lg_record *r)
+{
+    double ok = (double)r->outcomes[LG_OK];
+    double answers = ok + (double)r->outcomes[LG_STATUS];
+    return answers > 0 ? ok / answers : 1;
+}
+
 static void take_closed(const struct gauge *g, const struct lg_result *r, struct lg_block *b)
 {
     double span_ns = (double)(g->at_ns[1] - g->at_ns[0]);
-    b->requests_per_s = r->requests_per_s;
+    b->requests_per_s = r->requests_per_s * good_share(&r->record);
     b->own_cpu = r->own_cpu;
     b->cpu_us = b->server_cpu = b->pss_bytes = NAN;
     bool has_cpu = g->cpu_ns[0] >= 0 && g->cpu_ns[1] >= 0 && span_ns > 0;
     if (has_cpu) {
         double used_ns = (double)(g->cpu_ns[1] - g->cpu_ns[0]);
         b->server_cpu = used_ns / span_ns;
-        if (r->requests_per_s > 0)
-            b->cpu_us = b->server_cpu * 1e6 / r->requests_per_s;
+        if (b->requests_per_s > 0)
+            b->cpu_us = b->server_cpu * 1e6 / b->requests_per_s;
     }
     /* What ran on the server's core and was neither idle nor the server. */
     double busy_ns = (double)(g->machine[1].busy_ns - g->machine[0].busy_ns);
@@ -195,7 +203,8 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
     block->p99_us = percentile_us(&result.record.latency, 99);
     /* two requests of slack: where few are due, the edges of the window count */
     double due = plan->rate * result.seconds;
-    if (parts != NULL && result.requests_per_s * result.seconds < due * RATE_HELD - 2)
+    double good = result.requests_per_s * result.seconds * good_share(&result.record);
+    if (parts != NULL && good < due * RATE_HELD - 2)
         parts->held_rate = false;
     lg_result_fini(&result);
     return 0;

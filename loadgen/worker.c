@@ -136,11 +136,10 @@ static int pace_main(void *arg)
     return 0;
 }
 
+/* Only where a CPU is left for the server, if it is here too. */
 static bool may_pace(const struct lg_worker *w)
 {
-    cpu_set_t set;
-    return w->load->rate_per_s > 0 && sched_getaffinity(0, sizeof set, &set) == 0 &&
-           (CPU_COUNT(&set) > 1 || w->load->core >= 0 || sysconf(_SC_NPROCESSORS_ONLN) > 1);
+    return w->load->rate_per_s > 0 && sysconf(_SC_NPROCESSORS_ONLN) > (long)w->load->threads;
 }
 
 static void end_task(struct co_task *task, int *rv)
@@ -231,6 +230,8 @@ void *lg_worker_main(void *arg)
     struct rusage usage;
     if (w->wall_ns != 0) {
         w->cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - w->cpu_ns - w->spin_ns;
+        if (w->cpu_ns < 0) /* the pacer lost its CPU and counted that as its own */
+            w->cpu_ns = 0;
         w->wait_ns = read_wait_ns() - w->wait_ns;
         w->wall_ns = clock_now_ns() - w->wall_ns;
     }

@@ -10,7 +10,7 @@
  * Punctuality: a sleep ends tens of microseconds late (the timer's interrupt, an
  * idle CPU that has to wake up).  So in the open loop one more task looks at I/O
  * without sleeping while the next request is due in a moment.  What it uses is
- * known and not counted as load on this CPU; on a single CPU it stays away.
+ * known and not counted as load on this CPU; it needs more CPUs than there are load threads.
  *
  * The end: at the end of the duration no new request is begun; those under way
  * are waited for until their own timeout.  When told to stop (an interrupt) all
