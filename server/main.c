@@ -41,13 +41,19 @@ struct instance {
 /* Workers beyond serve all the same; the call-table counts them as missed. */
 #define PROFILED_MAX 16384u
 
+/* Event loops in coroutine mode. */
+static unsigned loops_of(const struct config *cfg)
+{
+    return cfg->workers > 0 ? (unsigned)cfg->workers : cpus_usable();
+}
+
 /* Slots for those who count: every worker of the mode, and some to spare. */
 static unsigned workers_of(const struct config *cfg)
 {
     enum { SPARE = 4 };
     switch ((enum cfg_mode)cfg->mode) {
     case CFG_MODE_COROUTINE:
-        return (cfg->workers > 0 ? (unsigned)cfg->workers : cpus_usable()) + SPARE;
+        return loops_of(cfg) + SPARE;
     case CFG_MODE_THREAD:
         return (unsigned)cfg->max_threads + SPARE;
     case CFG_MODE_PREFORK:
@@ -129,6 +135,9 @@ static int open_listeners(struct instance *in)
     int rv = listen_set_inherit(&in->server.listeners, error);
     if (rv == 0)
         rv = listen_set_open(&in->server.listeners, in->cfg.listen, (int)in->cfg.backlog, error);
+    if (rv >= 0 && in->cfg.mode == CFG_MODE_COROUTINE)
+        rv = listen_set_clone(&in->server.listeners, loops_of(&in->cfg) - 1, (int)in->cfg.backlog,
+                              error);
     if (rv >= 0 && *in->cfg.admin_listen != '\0')
         rv = listen_set_open(&in->admin.listeners, in->cfg.admin_listen, (int)in->cfg.backlog,
                              error);

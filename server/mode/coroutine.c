@@ -379,15 +379,15 @@ static int export_spread(void *arg, struct buf *out)
 
 static int open_listeners(struct worker *w)
 {
-    const struct mode_server *server = w->mode->server;
+    struct mode_server *server = w->mode->server;
     for (size_t i = 0; i < server->listeners.count; i++) {
-        const struct listener *l = &server->listeners.items[i];
+        struct listener *l = &server->listeners.items[i];
         bool is_shared = l->is_unix || l->is_inherited;
         if (is_shared && w->index > 0)
             continue;
         /* the first worker takes the probe's own socket */
         int fd = w->index == 0 ? fcntl(l->fd, F_DUPFD_CLOEXEC, 3)
-                               : listen_clone(l, (int)server->cfg->backlog);
+                               : listen_take_clone(l, w->index - 1, (int)server->cfg->backlog);
         if (fd < 0)
             return w->index == 0 ? -errno : fd;
         w->accepting[w->accepting_count++] = (struct accepting){

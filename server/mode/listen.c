@@ -296,9 +296,15 @@ int listen_set_inherit(struct listen_set *set, char error[LISTEN_ERROR_BYTES])
 
 void listen_set_fini(struct listen_set *set)
 {
-    for (size_t i = 0; i < set->count; i++)
-        if (set->items[i].fd >= 0)
-            close(set->items[i].fd);
+    for (size_t i = 0; i < set->count; i++) {
+        struct listener *l = &set->items[i];
+        for (size_t k = 0; k < l->clone_count; k++)
+            if (l->clones[k] >= 0)
+                close(l->clones[k]);
+        free(l->clones);
+        if (l->fd >= 0)
+            close(l->fd);
+    }
     set->count = 0;
 }
 
@@ -314,6 +320,44 @@ int listen_clone(const struct listener *listener, int backlog)
     int err = -errno;
     close(fd);
     return err;
+}
+
+static int clone_one(struct listener *l, size_t count, int backlog)
+{
+    l->clones = calloc(count, sizeof *l->clones);
+    if (l->clones == NULL)
+        return -ENOMEM;
+    for (; l->clone_count < count; l->clone_count++) {
+        int fd = listen_clone(l, backlog);
+        if (fd < 0)
+            return fd;
+        l->clones[l->clone_count] = fd;
+    }
+    return 0;
+}
+
+int listen_set_clone(struct listen_set *set, size_t count, int backlog,
+                     char error[LISTEN_ERROR_BYTES])
+{
+    for (size_t i = 0; i < set->count && count > 0; i++) {
+        struct listener *l = &set->items[i];
+        if (l->is_unix || l->is_inherited)
+            continue;
+        int rv = clone_one(l, count, backlog);
+        if (rv < 0)
+            return fail(rv, error, "cannot listen on %s once for each worker: %s", l->text,
+                        err_text(rv));
+    }
+    return 0;
+}
+
+int listen_take_clone(struct listener *listener, size_t i, int backlog)
+{
+    if (i >= listener->clone_count || listener->clones[i] < 0)
+        return listen_clone(listener, backlog);
+    int fd = listener->clones[i];
+    listener->clones[i] = -1;
+    return fd;
 }
 
 void listen_quiesce(int fd)

@@ -20,6 +20,8 @@ struct listener {
     struct sockaddr_storage addr;
     socklen_t len;
     bool is_unix;
+    int *clones; /* owned; taken ones are -1 */
+    size_t clone_count;
     bool is_inherited;            /* opened by whoever started us */
     char text[LISTEN_TEXT_BYTES]; /* "127.0.0.1:8080", as bound */
 };
@@ -42,6 +44,13 @@ MUST_USE int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES])
 /* Take over descriptors 3.. that systemd handed to us (LISTEN_FDS).  Their
  * number; 0: none. */
 MUST_USE int listen_set_inherit(struct listen_set *set, char error[LISTEN_ERROR_BYTES]);
+
+/* Open `count` clones of every listener that can be cloned, for listen_take_clone:
+ * before root is given up, for the kernel shares a port among one user alone. */
+MUST_USE int listen_set_clone(struct listen_set *set, size_t count, int backlog,
+                              char error[LISTEN_ERROR_BYTES]);
+/* Clone number i, the caller's from here on; opened now when there is none.  -errno. */
+MUST_USE int listen_take_clone(struct listener *listener, size_t i, int backlog);
 
 /* One more socket on the same address, with its own queue (SO_REUSEPORT); the
  * caller's.  -EOPNOTSUPP for one that cannot be shared this way. */

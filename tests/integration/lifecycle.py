@@ -343,6 +343,42 @@ class PidFile(unittest.TestCase):
         self.assertIn("cannot write the pid file /nowhere/domaind.pid", str(caught.exception))
 
 
+class User(unittest.TestCase):
+    @each_mode
+    def test_root_is_given_up_for_good(self, mode):
+        if os.geteuid() != 0:
+            return  # only root can become somebody else
+        with Domaind(mode, "--user=nobody", "--admin-listen=127.0.0.1:0") as server:
+            self.assertEqual(server.get("/livez")[0], 200)
+            for pid in (server.pid, *children_of(server.pid)):
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                for line in status.splitlines():
+                    if line.startswith(("Uid:", "Gid:")):
+                        self.assertNotIn("0", line.split()[1:])
+            self.assertEqual(server.stop(), 0)
+
+
+class UnixSocket(unittest.TestCase):
+    @each_mode
+    def test_is_served_spread_and_drained(self, mode):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            with Domaind(mode, f"--listen=unix:{path},127.0.0.1:0", "--workers=2") as server:
+                held = []
+                for _ in range(20):
+                    client = socket.socket(socket.AF_UNIX)
+                    client.settimeout(10)
+                    client.connect(path)
+                    client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    held.append(client)
+                for client in held:
+                    self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
+                self.assertEqual(server.stop(), 0)
+                for client in held:
+                    self.assertEqual(client.recv(4096), b"")
+                    client.close()
+
+
 class Descriptors(unittest.TestCase):
     @each_mode
     def test_running_out_of_them_neither_spins_nor_lasts(self, mode):
