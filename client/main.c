@@ -13,6 +13,7 @@
 #include "client/command.h"
 #include "coro/base/err.h"
 #include "coro/base/std.h"
+#include "server/domain/domain.h"
 
 struct command {
     const char *name;
@@ -40,7 +41,8 @@ void cl_complain(const char *format, ...)
 
 static void print_version(FILE *stream, struct argp_state *state MAYBE_UNUSED)
 {
-    fprintf(stream, "domainc " DOMAIND_VERSION "\n%s\n", cl_version());
+    fprintf(stream, "domainc " DOMAIND_VERSION "\n%s, Unicode %s\n", cl_version(),
+            domain_unicode_version());
 }
 
 static const struct command *find_command(const char *name)

@@ -13,6 +13,7 @@
 #include "coro/prof/worker.h"
 #include "server/app.h"
 #include "server/config/config.h"
+#include "server/domain/domain.h"
 #include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/cpus.h"
@@ -239,7 +240,8 @@ static int act(struct instance *in)
     case CFG_ACTION_COUNT:
         break;
     }
-    printf("domaind %s\nbuilt with %s\n", DOMAIND_VERSION, DOMAIND_LIBRARIES);
+    printf("domaind %s\nbuilt with %s\nUnicode %s\n", DOMAIND_VERSION, DOMAIND_LIBRARIES,
+           domain_unicode_version());
     return printed();
 }
 

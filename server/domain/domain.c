@@ -1,6 +1,8 @@
 /* The words of the answers. */
 #include "server/domain/domain.h"
 
+#include "server/domain/idna_table.h"
+
 static const char *const error_word[] = {
     "ok",
 #define DOMAIN_ERROR(name, word, text) word,
@@ -45,6 +47,11 @@ const char *domain_flag_word(enum domain_flag_bit bit)
 const char *domain_flag_meaning(enum domain_flag_bit bit)
 {
     return flag_meaning[bit];
+}
+
+const char *domain_unicode_version(void)
+{
+    return idna_unicode_version;
 }
 
 const char *domain_kind_word(enum domain_kind kind)

@@ -134,6 +134,9 @@ static inline struct domain_text domain_subdomain(const struct domain_result *r,
     return (struct domain_text){r->host, (size_t)cut->registrable_at - 1};
 }
 
+/* Of the table that internationalised names go by: "16.0.0". */
+const char *domain_unicode_version(void);
+
 /* "domain", "ipv4", "ipv6". */
 const char *domain_kind_word(enum domain_kind kind);
 /* "icann", "private", "unlisted"; NULL for DOMAIN_SECTION_NONE. */

@@ -22,12 +22,6 @@ static const char *const words[] = {
 #undef DOMAIN_ENGINE
 };
 
-static const char *const whats[] = {
-#define DOMAIN_ENGINE(name, word, what) what,
-#include "server/domain/engine.def"
-#undef DOMAIN_ENGINE
-};
-
 static const struct matcher_ops *const matchers[] = {
     [DOMAIN_ENGINE_SCAN] = NULL,
     [DOMAIN_ENGINE_REGEX_EACH] = &matcher_regex_each,
@@ -39,11 +33,6 @@ static const struct matcher_ops *const matchers[] = {
 const char *domain_engine_word(enum domain_engine_kind kind)
 {
     return words[kind];
-}
-
-const char *domain_engine_what(enum domain_engine_kind kind)
-{
-    return whats[kind];
 }
 
 int domain_engine_find_kind(const char *word, size_t len, enum domain_engine_kind *ret_kind)

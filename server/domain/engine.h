@@ -18,9 +18,8 @@ enum domain_engine_kind {
     DOMAIN_ENGINE_COUNT
 };
 
-/* "regex-each"; and what that is. */
+/* "regex-each" */
 const char *domain_engine_word(enum domain_engine_kind kind);
-const char *domain_engine_what(enum domain_engine_kind kind);
 /* The engine of that name (len bytes); 0 or -ENOENT. */
 MUST_USE int domain_engine_find_kind(const char *word, size_t len,
                                      enum domain_engine_kind *ret_kind);

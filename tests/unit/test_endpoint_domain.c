@@ -282,6 +282,9 @@ START_TEST(the_description_knows_every_word)
                      ? domain_flag_word((enum domain_flag_bit)i)
                      : domain_error_word((enum domain_error)(i - DOMAIN_FLAG_COUNT + 1)));
         ck_assert_msg(strstr(text, quoted) != NULL, "openapi.json lacks %s", quoted);
+        if (i < DOMAIN_FLAG_COUNT)
+            ck_assert_msg(strstr(text, domain_flag_meaning((enum domain_flag_bit)i)) != NULL,
+                          "openapi.json explains %s otherwise", quoted);
     }
 }
 END_TEST
