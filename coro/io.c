@@ -347,7 +347,7 @@ static void iov_advance(struct iovec **iov, int *count, size_t n)
         (*iov)++;
         (*count)--;
     }
-    if (n > 0) {
+    if (n > 0 && *count > 0) {
         (*iov)->iov_base = (char *)(*iov)->iov_base + n;
         (*iov)->iov_len -= n;
     }
