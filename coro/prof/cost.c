@@ -4,7 +4,9 @@
 #include "coro/prof/prof.h"
 #include "coro/prof/worker.h"
 
-#define SCOPES 20000
+/* The best of several short batches: the rest is what other programs took. */
+#define BATCHES 20
+#define SCOPES  1000
 
 static NOINLINE void timed(void)
 {
@@ -24,14 +26,18 @@ static double measure(void)
     prof_self.slot = slot;
     prof_self.current = &cursor;
     timed(); /* makes the node */
-    uint64_t start = prof_ticks();
-    for (int i = 0; i < SCOPES; i++)
-        timed();
-    uint64_t ticks = prof_ticks() - start;
+    uint64_t least = UINT64_MAX;
+    for (int batch = 0; batch < BATCHES; batch++) {
+        uint64_t start = prof_ticks();
+        for (int i = 0; i < SCOPES; i++)
+            timed();
+        uint64_t ticks = prof_ticks() - start;
+        least = ticks < least ? ticks : least;
+    }
     prof_self.slot = self.slot;
     prof_self.current = self.current;
     free(slot);
-    return (double)ticks * prof_tick_ns() / SCOPES;
+    return (double)least * prof_tick_ns() / SCOPES;
 }
 
 double prof_scope_cost_ns(void)
