@@ -65,6 +65,7 @@ static inline struct host_bits host_classify(host_block b)
 static inline host_block host_load_part(const char *at, size_t n)
 {
     char part[16] = {0};
-    memcpy(part, at, n);
+    if (n > 0) /* an empty text may be at NULL */
+        memcpy(part, at, n);
     return host_load(part);
 }
