@@ -19,7 +19,7 @@
 #define WRITE_EVERY_NS (200 * NS_PER_MS)
 
 static struct {
-    const char *path; /* NULL: no log */
+    const char *path; /* atomic: closing meets the writer; NULL: no log */
     enum access_log_format format;
     int fd;
     pthread_mutex_t lock; /* of all below */
@@ -30,6 +30,11 @@ static struct {
     pthread_mutex_t write_lock; /* taken before lock */
 } access_log = {
     .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .write_lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool is_open(void)
+{
+    return __atomic_load_n(&access_log.path, __ATOMIC_ACQUIRE) != NULL;
+}
 
 /* ---- lines ---- */
 
@@ -132,7 +137,7 @@ static void write_all(const char *bytes, size_t n)
 
 void access_log_flush(void)
 {
-    if (access_log.path == NULL)
+    if (!is_open())
         return;
     pthread_mutex_lock(&access_log.write_lock);
     pthread_mutex_lock(&access_log.lock);
@@ -179,8 +184,7 @@ static void start_writer(void)
 
 void access_log_record(const struct http_record *record)
 {
-    if (access_log.path == NULL ||
-        (record->route != NULL && (record->route->flags & HTTP_ROUTE_QUIET) != 0))
+    if (!is_open() || (record->route != NULL && (record->route->flags & HTTP_ROUTE_QUIET) != 0))
         return;
     pthread_mutex_lock(&access_log.lock);
     size_t before = access_log.filling.len;
@@ -241,7 +245,7 @@ int access_log_open(const char *path, enum access_log_format format)
 
 void access_log_reopen(void)
 {
-    if (access_log.path == NULL)
+    if (!is_open())
         return;
     access_log_flush();
     int fd = open_file();
@@ -255,10 +259,9 @@ void access_log_reopen(void)
 
 void access_log_close(void)
 {
-    if (access_log.path == NULL)
+    if (!is_open())
         return;
     access_log_flush();
-    pthread_mutex_lock(&access_log.lock);
-    access_log.path = NULL; /* the writer, if it is there, goes on with nothing */
-    pthread_mutex_unlock(&access_log.lock);
+    /* the writer, if it is there, goes on with nothing */
+    __atomic_store_n(&access_log.path, NULL, __ATOMIC_RELEASE);
 }
