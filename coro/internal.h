@@ -253,11 +253,11 @@ void coro_group_ended(struct co_task *task);
 /* Destroy the values of the running task. */
 void coro_locals_destroy(struct co_task *task);
 
-/* ---- io.c ---- */
+/* ---- fd.c, park.c ---- */
 
-/* The loop ends: parked descriptors come back as tasks with -ECANCELED. */
 /* Make the task of the descriptor that fired first; there is one. */
 void coro_fds_start(struct co_loop *loop);
+/* The loop ends: parked descriptors come back as tasks with -ECANCELED. */
 void coro_fds_cancel(struct co_loop *loop);
 void coro_fds_fini(struct co_loop *loop);
 

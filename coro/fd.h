@@ -1,0 +1,90 @@
+/* coro/fd.h - what a loop knows about a descriptor, inside the runtime: the
+ * record, who waits for it, and the waits that the calls of io.c are built on.
+ *
+ *   context    the loop's thread
+ *   ownership  a record is the loop's; it lives until co_close or the loop's end,
+ *              and after a wait it must be looked up again */
+#pragma once
+
+#include <errno.h>
+
+#include "coro/internal.h"
+#include "coro/io.h"
+
+/* A task that waits; on its stack. */
+struct fd_wait {
+    struct co_fd *f; /* NULL: closed meanwhile */
+    struct co_task *task;
+};
+
+struct co_fd {
+    int fd;
+    uint8_t ready; /* set of enum co_io_event: the kernel may have something */
+    bool is_stream;
+    bool is_hup; /* the peer closed: reads end, no new edge comes */
+    bool is_watched;
+    int parked_why; /* what fn gets, when its task could not be spawned yet */
+    struct co_loop *loop;
+    struct fd_wait *reader;
+    struct fd_wait *writer;
+    co_parked_fn *parked; /* NULL: not parked */
+    void *arg;
+    struct co_site *site;
+    int64_t deadline_ns; /* while parked */
+    struct co_timer timer;
+    struct list link; /* among the fired, or in the pool */
+    /* the reactor's watch follows */
+};
+
+/* NULL: nobody had to wait for fd yet (or it is no descriptor). */
+static inline struct co_fd *coro_fd_find(const struct co_loop *loop, int fd)
+{
+    return LIKELY((size_t)fd < loop->fds_cap) ? loop->fds[fd] : NULL;
+}
+
+/* The record of fd, made when it has none; is_stream < 0: ask the kernel.
+ * 0, -EBADF, -ENOMEM. */
+MUST_USE int coro_fd_obtain(struct co_loop *loop, int fd, int is_stream, struct co_fd **ret_f);
+
+/* Watch from now on.  Epoll reports what is already there as a first edge, so
+ * nothing is known to be readable until it comes. */
+MUST_USE int coro_fd_watch(struct co_fd *f);
+
+/* Park until the direction is ready; 0: fd may be tried (again). */
+MUST_USE int coro_fd_await(struct co_loop *loop, struct co_fd *f, enum co_io_event direction,
+                           int64_t deadline_ns);
+
+/* Before a call: park when the direction is known to be empty; refuse when
+ * cancelled.  0: nothing known, call. */
+static inline int coro_fd_before(struct co_loop *loop, int fd, enum co_io_event direction,
+                                 int64_t deadline_ns)
+{
+    if (UNLIKELY(loop->self->is_cancelled))
+        return -ECANCELED;
+    struct co_fd *f = coro_fd_find(loop, fd);
+    if (f == NULL || (f->ready & direction))
+        return 0;
+    return coro_fd_await(loop, f, direction, deadline_ns);
+}
+
+/* After a call that failed with errno `err`: park if it would have blocked.
+ * 0: call again. */
+MUST_USE int coro_fd_retry(struct co_loop *loop, int fd, enum co_io_event direction,
+                           int64_t deadline_ns, int err);
+
+/* A call moved less than it was asked to: on a stream the direction is drained. */
+static inline void coro_fd_drained(const struct co_loop *loop, int fd, enum co_io_event direction)
+{
+    struct co_fd *f = coro_fd_find(loop, fd);
+    if (f != NULL && f->is_stream && !(f->is_hup && direction == CO_READABLE))
+        f->ready &= (uint8_t)~direction;
+}
+
+/* What of `events` fd is ready for now; 0: nothing.  Never waits. */
+int coro_fd_poll(int fd, unsigned events);
+
+/* ---- park.c ---- */
+
+/* The parked descriptor has become readable. */
+void coro_fd_fire(struct co_fd *f);
+void coro_fd_on_deadline(struct co_timer *timer);
