@@ -128,6 +128,7 @@ struct co_loop {
     struct co_task *ready_tail;
     bool is_clocked;    /* each switch reads the tick counter: accounting or recording is on */
     bool is_tick_fresh; /* `ticks` is of this poll */
+    bool is_emulated;   /* as in the arena: stacks are neither measured nor trimmed */
     int budget;         /* atomic: switches left before the loop looks at I/O and timers */
     int io_budget;      /* calls left that a task may do without giving way */
     struct list fired;  /* parked descriptors that are readable and have no task yet */

@@ -352,6 +352,7 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     coro_timers_init(&loop->timers);
     coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
                                                                   : CO_STACK_BYTES_DEFAULT);
+    loop->is_emulated = loop->arena.is_emulated;
     coro_context_adopt(&loop->context);
     int rv = reactor_new(&loop->reactor);
     if (rv == 0)

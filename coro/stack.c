@@ -10,6 +10,15 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* Macros that are a few harmless instructions outside Valgrind; -DNVALGRIND leaves them out. */
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND                 0
+#define VALGRIND_STACK_REGISTER(start, end) 0U
+#define VALGRIND_STACK_DEREGISTER(id)       (void)(id)
+#endif
+
 /* Debian 12's headers are older than the kernels that know it. */
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -25,8 +34,9 @@
 struct co_stack_chunk {
     struct co_stack_chunk *next;
     char *base;
-    size_t stacks; /* that fit */
-    size_t cut;    /* handed out */
+    size_t stacks;  /* that fit */
+    size_t cut;     /* handed out */
+    unsigned ids[]; /* Valgrind's, of the stacks cut; no room for them without it */
 };
 
 void coro_stack_arena_init(struct co_stack_arena *arena, size_t stack_bytes)
@@ -34,7 +44,8 @@ void coro_stack_arena_init(struct co_stack_arena *arena, size_t stack_bytes)
     stack_bytes = (stack_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
     *arena = (struct co_stack_arena){.stack_bytes = stack_bytes,
                                      .stride_bytes = stack_bytes + GUARD_BYTES,
-                                     .chunk_stacks = CHUNK_STACKS_MIN};
+                                     .chunk_stacks = CHUNK_STACKS_MIN,
+                                     .is_emulated = RUNNING_ON_VALGRIND != 0};
 }
 
 void coro_stack_arena_fini(struct co_stack_arena *arena)
@@ -42,6 +53,8 @@ void coro_stack_arena_fini(struct co_stack_arena *arena)
     while (arena->chunks != NULL) {
         struct co_stack_chunk *chunk = arena->chunks;
         arena->chunks = chunk->next;
+        for (size_t i = 0; arena->is_emulated && i < chunk->cut; i++)
+            VALGRIND_STACK_DEREGISTER(chunk->ids[i]);
         munmap(chunk->base, chunk->stacks * arena->stride_bytes);
         free(chunk);
     }
@@ -49,10 +62,11 @@ void coro_stack_arena_fini(struct co_stack_arena *arena)
 
 static int add_chunk(struct co_stack_arena *arena)
 {
-    struct co_stack_chunk *chunk = malloc(sizeof(*chunk));
+    size_t stacks = arena->chunk_stacks;
+    size_t ids_bytes = arena->is_emulated ? stacks * sizeof(unsigned) : 0;
+    struct co_stack_chunk *chunk = malloc(sizeof(*chunk) + ids_bytes);
     if (chunk == NULL)
         return -ENOMEM;
-    size_t stacks = arena->chunk_stacks;
     char *base;
     for (;;) {
         base = mmap(NULL, stacks * arena->stride_bytes, PROT_READ | PROT_WRITE,
@@ -89,11 +103,15 @@ int coro_stack_cut(struct co_stack_arena *arena, struct co_stack *ret_stack)
             return rv;
     }
     struct co_stack_chunk *chunk = arena->chunks;
-    char *base = chunk->base + chunk->cut++ * arena->stride_bytes;
+    char *base = chunk->base + chunk->cut * arena->stride_bytes;
+    char *low = base + GUARD_BYTES;
     if (!guard(base))
         arena->unguarded++;
+    if (UNLIKELY(arena->is_emulated))
+        chunk->ids[chunk->cut] = VALGRIND_STACK_REGISTER(low, low + arena->stack_bytes);
+    chunk->cut++;
     arena->cut++;
-    *ret_stack = (struct co_stack){.low = base + GUARD_BYTES, .bytes = arena->stack_bytes};
+    *ret_stack = (struct co_stack){.low = low, .bytes = arena->stack_bytes};
     return 0;
 }
 

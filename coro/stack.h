@@ -10,6 +10,9 @@
  * mprotect; where that fails (two mappings a stack), none, and a counter that
  * says so.
  *
+ * Valgrind is told of every stack when it is cut, or it would take a switch for
+ * a huge frame and forget what the memory held.  Once a stack: reuse says nothing.
+ *
  *   context    the owning thread
  *   ownership  the arena owns its memory */
 #pragma once
@@ -28,6 +31,7 @@ struct co_stack_arena {
     size_t chunk_stacks; /* how many the next chunk tries to hold */
     size_t cut;          /* stacks handed out so far */
     size_t unguarded;    /* of these without a guard */
+    bool is_emulated;    /* under Valgrind: what lies below a stack pointer may not be read */
 };
 
 struct co_stack {

@@ -37,6 +37,8 @@ static struct co_task *task_of(const struct co_stack *stack)
  * pages below what a pooled stack keeps.  Fresh memory reads as zero. */
 __attribute__((no_sanitize("address", "thread"))) static bool went_deep(const struct co_task *task)
 {
+    if (UNLIKELY(task->loop->is_emulated))
+        return false;
     const uint64_t *mark =
         (const uint64_t *)(const void *)((const char *)task - KEPT_BYTES - MARK_BYTES);
     uint64_t seen = 0;
@@ -366,6 +368,8 @@ size_t coro_stack_high(const struct co_task *task)
     enum { BATCH = 256 };
     unsigned char present[BATCH];
     const char *top = (const char *)task;
+    if (task->loop->is_emulated)
+        return 0;
     for (char *at = task->stack_low; at < top; at += BATCH * 4096) {
         size_t bytes = (size_t)(top - at) < BATCH * 4096 ? (size_t)(top - at) : BATCH * 4096;
         if (mincore(at, bytes, present) < 0)
