@@ -15,10 +15,13 @@
 #include "coro/base/err.h"
 #include "coro/base/units.h"
 #include "coro/prof/prof.h"
+#include "coro/prof/worker.h"
+#include "server/profile/own.h"
 
 enum {
     JOBS_MAX = 256,
     COUNT_TOP_DEFAULT = 20,
+    PROFILE_MAX_BYTES = 16 << 20,
     KEY_FORMAT = 0x100,
     KEY_FIELDS,
     KEY_ENGINE,
@@ -128,7 +131,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_PROFILE:
         o->profile_sort = arg == NULL ? "cumulative" : arg;
-        if (!extract_profile_knows(o->profile_sort))
+        if (!profile_own_knows(o->profile_sort))
             argp_error(state, "--profile: there is no sort key '%s'", arg);
         return 0;
     case 'q':
@@ -250,6 +253,25 @@ static int load_suffixes(struct extract_options *o, struct domain_suffixes **ret
     return -1;
 }
 
+/* This thread is the first worker. */
+static int start_profile(unsigned jobs)
+{
+    int rv = profile_own_start(jobs);
+    return rv < 0 ? rv : prof_worker_open("extract");
+}
+
+static int print_profile(const char *sort)
+{
+    struct buf text;
+    buf_init(&text, PROFILE_MAX_BYTES);
+    prof_worker_close();
+    int rv = profile_own_finish(sort, &text);
+    if (rv == 0)
+        rv = extract_write(STDOUT_FILENO, text.data, text.len);
+    buf_fini(&text);
+    return rv;
+}
+
 int cl_cmd_extract(int argc, char **argv)
 {
     struct arguments a = {.o = {.engine = DOMAIN_ENGINE_SCAN}};
@@ -264,12 +286,12 @@ int cl_cmd_extract(int argc, char **argv)
     /* the regex engines know no suffixes */
     if (o->engine == DOMAIN_ENGINE_SCAN && load_suffixes(o, &suffixes) < 0)
         return CL_EXIT_FAILED;
-    int rv = o->profile_sort == NULL ? 0 : extract_profile_start(o->jobs);
+    int rv = o->profile_sort == NULL ? 0 : start_profile(o->jobs);
     int status = CL_EXIT_FAILED;
     if (rv == 0)
         status = o->repeat > 0 ? run_repeat(o) : extract_run(o);
     if (rv == 0 && o->profile_sort != NULL)
-        rv = extract_profile_print(o->profile_sort);
+        rv = print_profile(o->profile_sort);
     if (rv < 0) {
         cl_complain("profile: %s", err_text(rv));
         status = CL_EXIT_FAILED;

@@ -97,12 +97,3 @@ MUST_USE int extract_counts_print(struct extract_counts *counts, size_t top, str
 int extract_run(const struct extract_options *o);
 /* All of it to the descriptor; 0 or -errno. */
 MUST_USE int extract_write(int fd, const char *at, size_t n);
-
-/* ---- extract_profile.c ---- */
-
-/* Record this process's calls from here on (one worker per job); 0 or -errno. */
-MUST_USE int extract_profile_start(unsigned jobs);
-/* Print the table sorted by `sort`, as python -m cProfile -s does. */
-MUST_USE int extract_profile_print(const char *sort);
-/* Is there such a sort key? */
-bool extract_profile_knows(const char *sort);

@@ -103,6 +103,7 @@ int main(int argc, char **argv)
     int at = 0;
     if (std_hold() < 0)
         return CL_EXIT_FAILED;
+    std_check_at_exit("domainc");
     argp_err_exit_status = CL_EXIT_USAGE;
     argp_program_version_hook = print_version;
     /* a closed pipe is an error of write(2), reported with the rest */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coro/base/std.h"
+
 /* page.html, with this word where the data go. */
 #define DATA_WORD "\"LOADGEN_DATA\""
 
@@ -17,48 +19,70 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const char lg_page_begin[], lg_page_end[];
 
-static FILE *open_out(const char *path)
+/* A file being written: the first failure stays. */
+struct out {
+    FILE *file;
+    int rv;
+};
+
+static struct out open_out(const char *path)
 {
-    return strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    struct out o = {.file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we")};
+    o.rv = o.file == NULL ? -errno : 0;
+    return o;
 }
 
-static int close_out(FILE *file, const char *path)
+static void put(struct out *o, const char *text, size_t n)
 {
-    int rv = fflush(file) != 0 || ferror(file) ? -EIO : 0;
-    if (strcmp(path, "-") != 0 && fclose(file) != 0 && rv == 0)
-        rv = -EIO;
-    return rv;
+    if (o->rv == 0)
+        o->rv = std_write(o->file, text, n);
+}
+
+/* What went wrong with standard output is said when the program ends. */
+static int close_out(struct out *o)
+{
+    if (o->file == NULL)
+        return o->rv;
+    int rv = std_flush(o->file);
+    if (o->file == stdout)
+        return 0;
+    o->rv = o->rv == 0 ? rv : o->rv;
+    if (fclose(o->file) != 0 && o->rv == 0)
+        o->rv = -errno;
+    return o->rv;
 }
 
 int lg_file_write(const char *path, const char *text, size_t n)
 {
-    FILE *file = open_out(path);
-    if (file == NULL)
-        return -errno;
-    fwrite(text, 1, n, file);
-    return close_out(file, path);
+    struct out o = open_out(path);
+    put(&o, text, n);
+    return close_out(&o);
 }
 
 /* JSON within a script element: a "</" in a string would end it. */
-static void write_data(FILE *file, const char *json, size_t n)
+static void put_data(struct out *o, const char *json, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (json[i] == '<')
-            fputs("\\u003c", file);
-        else
-            fputc(json[i], file);
+    while (n > 0) {
+        const char *less = memchr(json, '<', n);
+        size_t plain = less == NULL ? n : (size_t)(less - json);
+        put(o, json, plain);
+        if (less == NULL)
+            return;
+        put(o, "\\u003c", 6);
+        json += plain + 1;
+        n -= plain + 1;
     }
 }
 
 int lg_html_write(const char *path, const char *json, size_t n)
 {
     const char *at = strstr(lg_page_begin, DATA_WORD);
-    FILE *file = at == NULL ? NULL : open_out(path);
-    if (file == NULL)
-        return at == NULL ? -EINVAL : -errno;
-    fwrite(lg_page_begin, 1, (size_t)(at - lg_page_begin), file);
-    write_data(file, json, n);
+    if (at == NULL)
+        return -EINVAL;
+    struct out o = open_out(path);
+    put(&o, lg_page_begin, (size_t)(at - lg_page_begin));
+    put_data(&o, json, n);
     at += strlen(DATA_WORD);
-    fwrite(at, 1, (size_t)(lg_page_end - at), file);
-    return close_out(file, path);
+    put(&o, at, (size_t)(lg_page_end - at));
+    return close_out(&o);
 }

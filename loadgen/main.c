@@ -18,7 +18,6 @@
 #include "loadgen/html.h"
 #include "loadgen/json.h"
 #include "loadgen/options.h"
-#include "loadgen/profile.h"
 #include "loadgen/reply.h"
 #include "loadgen/report.h"
 #include "loadgen/run.h"
@@ -26,8 +25,10 @@
 #include "loadgen/scrape.h"
 #include "loadgen/verdict.h"
 #include "loadgen/versus.h"
+#include "server/profile/own.h"
 
-#define JSON_MAX_BYTES (256 << 20)
+#define JSON_MAX_BYTES    (256 << 20)
+#define PROFILE_MAX_BYTES (4 << 20)
 
 static bool stop;
 static struct lg_setting setting;
@@ -49,8 +50,8 @@ static void print_version(FILE *out, struct argp_state *state)
 {
     (void)state;
     char parser[16];
-    fprintf(out, "loadgen %s\nhttp-parser %s, glibc %s\n", DOMAIND_VERSION,
-            lg_reply_parser_version(parser), gnu_get_libc_version());
+    fprintf(out, "loadgen %s\nbuilt with libevent %s; http-parser %s, glibc %s\n", DOMAIND_VERSION,
+            LIBEVENT_VERSION, lg_reply_parser_version(parser), gnu_get_libc_version());
 }
 
 static void set_signals(void)
@@ -170,6 +171,18 @@ static int measure(const struct lg_options *o, const struct lg_load *load,
     return rv;
 }
 
+static void print_profile(FILE *out)
+{
+    struct buf text;
+    buf_init(&text, PROFILE_MAX_BYTES);
+    int rv = profile_own_finish("cumulative", &text);
+    if (rv == 0)
+        (void)std_write(out, text.data, text.len);
+    else
+        fprintf(stderr, "loadgen: --profile: %s\n", err_text(rv));
+    buf_fini(&text);
+}
+
 static int run(const struct lg_options *o)
 {
     struct lg_why why = {""};
@@ -193,15 +206,15 @@ static int run(const struct lg_options *o)
         rv = lg_preflight(&load, &why);
     if (rv == 0)
         rv = lg_target_reach(&target, load.timeout_ns, &why);
-    if (rv == 0 && o->profile && (rv = lg_profile_start(load.threads)) < 0)
+    if (rv == 0 && o->profile && (rv = profile_own_start(load.threads)) < 0)
         lg_why_set(&why, "--profile: %s", err_text(rv));
     if (rv == 0)
         rv = measure(o, &load, &result, &why);
     if (rv == 0) {
         code = report(o, &load, &result, gates);
         lg_result_fini(&result);
-        if (o->profile && lg_profile_print(is_stdout_taken(o) ? stderr : stdout) < 0)
-            complain("--profile: out of memory");
+        if (o->profile)
+            print_profile(is_stdout_taken(o) ? stderr : stdout);
     } else {
         complain(why.text);
     }
@@ -294,7 +307,7 @@ static int compare(struct lg_options *o)
         } else {
             fprintf(is_stdout_taken(o) ? stderr : stdout, "%zu scenario%s, about %.0f s\n", n,
                     n == 1 ? "" : "s", lg_compare_seconds(o, list, n, n_candidates));
-            fflush(stdout);
+            (void)std_flush(stdout);
             code = compare_all(o, list, n);
         }
     }
@@ -307,6 +320,7 @@ int main(int argc, char **argv)
     struct lg_options options;
     if (std_hold() < 0)
         return EXIT_FAILURE;
+    std_check_at_exit("loadgen");
     argp_program_version_hook = print_version;
     lg_options_parse(&options, argc, argv);
     set_signals();

@@ -69,9 +69,9 @@ static const struct argp_option load_options[] = {
     {0},
 };
 
+/* Into the groups above: a heading of their own would stand there twice. */
 static const struct argp_option run_options[] = {
-    {0, 0, 0, 0, "Load:", 1},
-    {"requests", 'n', "N", 0, "Stop after N requests", 0},
+    {"requests", 'n', "N", 0, "Stop after N requests", 1},
     {"rate", 'R', "N", 0,
      "Open loop: N requests a second are due whatever the server does; latency counts from the "
      "instant a request was due",
@@ -83,9 +83,8 @@ static const struct argp_option run_options[] = {
      0},
     {"unix", OPT_UNIX, "PATH", 0, "Connect to this unix socket", 0},
 
-    {0, 0, 0, 0, "Results:", 3},
     {"fail-if", OPT_FAIL_IF, "CONDITION", 0,
-     "Exit 3 when it holds: 'p99>5ms', 'errors>0', 'rps<1000'; may be repeated", 0},
+     "Exit 3 when it holds: 'p99>5ms', 'errors>0', 'rps<1000'; may be repeated", 3},
     {"profile", OPT_PROFILE, 0, 0, "Print the load generator's own call-table", 0},
     {0},
 };

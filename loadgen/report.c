@@ -2,6 +2,7 @@
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
+#include "coro/base/std.h"
 #include "coro/base/units.h"
 
 const double lg_percents[] = {50, 75, 90, 99, 99.9, 99.99};
@@ -27,7 +28,7 @@ void lg_report_head(FILE *out, const struct lg_load *load, const char *url)
         fprintf(out, "closed loop, %u requests at once\n", load->pipeline);
     else
         fputs("closed loop\n", out);
-    fflush(out);
+    (void)std_flush(out);
 }
 
 static void print_stats(FILE *out, const struct lg_result *r)
@@ -152,5 +153,5 @@ void lg_report(FILE *out, const struct lg_load *load, const struct lg_result *re
     fprintf(out, "Transfer/sec: %10s\n",
             units_format_bytes(result->seconds > 0 ? (double)r->read_bytes / result->seconds : 0,
                                bytes));
-    fflush(out);
+    (void)std_flush(out);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/base/std.h"
 #include "coro/base/units.h"
 
 #define CELL_BYTES   24
@@ -177,7 +178,7 @@ void lg_versus(FILE *out, const struct lg_comparison *c)
     for (int m = 0; m < LG_METRICS; m++)
         print_metric(out, c, (enum lg_metric)m);
     print_warnings(out, c);
-    fflush(out);
+    (void)std_flush(out);
 }
 
 int lg_versus_exit_code(const struct lg_comparison *c)

@@ -6,5 +6,4 @@ set -eu
 cd "$(dirname "$0")/../.."
 export DOMAIND_BIN="$PWD/build/release/bin"
 export PYTHONPATH=tests/lib:tests/integration PYTHONDONTWRITEBYTECODE=1
-# -P: not the folder of this script first, whose http.py would hide the library's
-exec python3 -P tests/bench/chaos.py
+exec python3 tests/bench/chaos_bench.py

@@ -6,4 +6,4 @@ libs="build/release/server/libdomain.a build/release/coro/libprof.a build/releas
 # shellcheck disable=SC2086
 cc -std=gnu17 -O2 -D_GNU_SOURCE -I. -o build/release/domain_bench tests/bench/domain_bench.c $libs \
     $(pkg-config --cflags --libs libpcre2-8 libpsl) -lm -lpthread
-exec python3 tests/bench/domain.py
+exec python3 tests/bench/domain_bench.py

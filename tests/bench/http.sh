@@ -4,4 +4,4 @@
 set -eu
 cd "$(dirname "$0")/../.."
 cc -O2 -D_GNU_SOURCE -o build/release/http_floor tests/bench/http_floor.c
-exec python3 tests/bench/http.py
+exec python3 tests/bench/http_bench.py

@@ -3,4 +3,4 @@
 # ROUNDS=5 SECONDS_EACH=2 ./dev bench loadgen
 set -eu
 cd "$(dirname "$0")/../.."
-exec python3 tests/bench/loadgen.py
+exec python3 tests/bench/loadgen_bench.py

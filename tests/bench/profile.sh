@@ -8,4 +8,4 @@ cc -O2 -fno-omit-frame-pointer -D_GNU_SOURCE -DDOMAIND_VERSION='"bench"' -I. \
     build/release/server/libprofile.a build/release/coro/libprof.a build/release/coro/libbase.a \
     -lpcre2-8 -lz -lm -pthread
 build/release/profile_bench
-exec python3 tests/bench/profile.py
+exec python3 tests/bench/profile_bench.py

@@ -332,6 +332,31 @@ class RunTest(unittest.TestCase):
             self.assertEqual(done.returncode, 2, f"{args}: {done.stderr}")
             self.assertNotEqual(done.stderr, "")
 
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full, Fake(good) as fake:
+            for args in (["--help"], ["--version"], ["compare", "--help"], ["compare", "--scenario=list"],
+                         ["-n", "10", fake.url], ["-n", "10", "--json", "-", fake.url]):
+                done = subprocess.run([BIN / "loadgen", *args], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, 1, args)
+                self.assertIn("No space left on device", done.stderr, args)
+
+    def test_reader_that_goes_away(self):
+        with Fake(good) as fake:
+            process = subprocess.Popen([BIN / "loadgen", "-c", "2", "-d", "500ms", fake.url],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            process.stdout.close()
+            err = process.stderr.read()
+            self.assertEqual(process.wait(timeout=30), 1)
+            process.stderr.close()
+        self.assertIn("Broken pipe", err)
+
+    def test_help_names_each_group_once(self):
+        for args in (["--help"], ["compare", "--help"]):
+            done, _ = loadgen(*args)
+            for heading in ("Load:", "Requests:", "Results:"):
+                self.assertEqual(done.stdout.count(f"\n {heading}\n"), 1, heading)
+
     def test_html_is_self_contained(self):
         with Fake(good) as fake, tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "r.html")

@@ -1,6 +1,7 @@
 domaind_test(prof_tree DEPS prof)
 domaind_test(prof_worker DEPS prof)
 domaind_test(prof_snapshot DEPS prof)
+domaind_test(profile_own DEPS profile)
 domaind_test(profile_report DEPS profile)
 domaind_test(profile_window DEPS profile)
 domaind_test(profile_query DEPS profile)

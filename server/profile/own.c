@@ -1,18 +1,25 @@
-#include "loadgen/profile.h"
+#include "server/profile/own.h"
 
-#include "coro/base/buf.h"
 #include "coro/prof/snapshot.h"
 #include "coro/prof/worker.h"
 #include "server/profile/format.h"
 
-#define TEXT_MAX_BYTES (4 << 20)
-
-int lg_profile_start(unsigned threads)
+bool profile_own_knows(const char *sort)
 {
-    return prof_segment_create(threads);
+    struct profile_view view;
+    char message[PROFILE_MESSAGE_BYTES];
+    profile_view_init(&view);
+    bool known = profile_view_sort(&view, sort, message) == 0;
+    profile_view_fini(&view);
+    return known;
 }
 
-static int render(const struct prof_snapshot *snapshot, struct buf *text)
+int profile_own_start(unsigned workers)
+{
+    return prof_segment_create(workers);
+}
+
+static int render(const struct prof_snapshot *snapshot, const char *sort, struct buf *out)
 {
     struct profile_view view;
     struct profile_report report;
@@ -22,30 +29,25 @@ static int render(const struct prof_snapshot *snapshot, struct buf *text)
     if (rv < 0)
         return rv;
     profile_view_init(&view);
-    rv = profile_view_sort(&view, "cumulative", message);
+    rv = profile_view_sort(&view, sort, message);
     if (rv == 0)
         rv = profile_report_add(&report, snapshot, 1, &everything);
     if (rv == 0)
         rv = profile_report_finish(&report);
     if (rv == 0)
-        rv = profile_text(text, &report, &view);
+        rv = profile_text(out, &report, &view);
     profile_view_fini(&view);
     profile_report_fini(&report);
     return rv;
 }
 
-int lg_profile_print(FILE *out)
+int profile_own_finish(const char *sort, struct buf *out)
 {
     struct prof_snapshot *snapshot = NULL;
-    struct buf text;
-    buf_init(&text, TEXT_MAX_BYTES);
     int rv = prof_snapshot_take(0, &snapshot);
     if (rv == 0)
-        rv = render(snapshot, &text);
-    if (rv == 0)
-        fwrite(text.data, 1, text.len, out);
+        rv = render(snapshot, sort, out);
     prof_snapshot_free(snapshot);
-    buf_fini(&text);
     prof_segment_destroy();
     return rv;
 }

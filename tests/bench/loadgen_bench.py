@@ -19,8 +19,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "release" / "bin"
-# instead of this folder, whose http.py would hide the standard library's http
-sys.path[0] = str(ROOT / "tests" / "lib")
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
 os.environ["DOMAIND_BIN"] = str(BIN)
 from domaind import Domaind  # noqa: E402
 
