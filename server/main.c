@@ -155,10 +155,7 @@ static const enum access_log_format access_log_formats[] = {
 static int prepare(struct instance *in)
 {
     const struct config *cfg = &in->cfg;
-    int rv = suffixes_reload(cfg);
-    if (rv < 0)
-        return rv;
-    rv = open_listeners(in);
+    int rv = open_listeners(in);
     if (rv < 0)
         return rv;
     if (*cfg->pid_file != '\0' && (rv = process_write_pid(cfg->pid_file)) < 0)
@@ -193,16 +190,19 @@ static int serve(struct instance *in)
     in->admin = (struct mode_server){.cfg = &in->cfg, .workers = 1};
     if (*in->cfg.admin_listen != '\0')
         in->server.admin = &in->admin;
+    mode_hold_signals(true);
     int rv = prepare(in);
     if (rv == 0) {
         in->server.app = &in->app->http;
         in->admin.app = &in->app->admin_http;
         rv = mode_run(&in->server);
     }
+    listen_set_unlink(&in->server.listeners);
+    listen_set_unlink(&in->admin.listeners);
     listen_set_fini(&in->server.listeners);
     listen_set_fini(&in->admin.listeners);
     if (*in->cfg.pid_file != '\0')
-        unlink(in->cfg.pid_file);
+        process_remove_pid(in->cfg.pid_file);
     access_log_close();
     app_free(in->app);
     if (rv < 0)
@@ -224,7 +224,7 @@ static int act(struct instance *in)
 {
     switch (in->args.action) {
     case CFG_RUN:
-        return serve(in);
+        return suffixes_reload(&in->cfg) < 0 ? EXIT_CONFIG : serve(in);
     case CFG_CHECK:
         if (suffixes_reload(&in->cfg) < 0)
             return EXIT_CONFIG;
@@ -248,6 +248,7 @@ static int act(struct instance *in)
 int main(int argc, char **argv)
 {
     static struct instance in;
+    mode_hold_signals(false);
     struct cfg_error error = {.source = CFG_FROM_FLAG};
     log_init("domaind", LOG_INFO);
     if (std_hold() < 0)

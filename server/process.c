@@ -58,3 +58,16 @@ int process_write_pid(const char *path)
     free(draft);
     return err;
 }
+
+void process_remove_pid(const char *path)
+{
+    int pid = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%d", &pid) != 1)
+        pid = 0;
+    fclose(file);
+    if (pid == (int)getpid())
+        unlink(path);
+}

@@ -11,3 +11,5 @@ MUST_USE int process_check_user(const char *name);
 MUST_USE int process_become_user(const char *name);
 /* Replaced as a whole, so that a reader never sees half of it. */
 MUST_USE int process_write_pid(const char *path);
+/* Remove it, when it is still ours. */
+void process_remove_pid(const char *path);

@@ -55,6 +55,7 @@ static bool has_failed(const struct life *life)
 
 static void enter_cut(struct life *life)
 {
+    listen_set_unlink(&life->server->listeners);
     life->state = LIFE_CUT;
     atomic_store(&life->server->app->is_cut, true);
     life->state_ends_ns = clock_add_ns(clock_now_ns(), CUT_TIMEOUT_NS);
@@ -66,6 +67,7 @@ static void enter_drain(struct life *life)
     life->state = LIFE_DRAIN;
     life->state_ends_ns = clock_add_ns(clock_now_ns(), life->server->cfg->drain_timeout_ns);
     atomic_store(&life->server->app->draining, true);
+    listen_set_unlink(&life->server->listeners);
     life->server->ops->drain(life->server);
 }
 
@@ -188,14 +190,27 @@ static void live(struct life *life)
     }
 }
 
+static void fill_signals(sigset_t *set, bool stops_too)
+{
+    static const int taken[] = {SIGHUP, SIGUSR1, SIGQUIT, SIGTERM, SIGINT, SIGCHLD};
+    enum { FIRST_STOP = 3 };
+    sigemptyset(set);
+    for (size_t i = 0; i < (stops_too ? ARRAY_LEN(taken) : FIRST_STOP); i++)
+        sigaddset(set, taken[i]);
+}
+
+void mode_hold_signals(bool stops_too)
+{
+    sigset_t set;
+    fill_signals(&set, stops_too);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 /* They stay blocked to the end: a second TERM that comes while we leave changes nothing. */
 static int open_signals(void)
 {
-    static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGHUP, SIGUSR1};
     sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < ARRAY_LEN(taken); i++)
-        sigaddset(&set, taken[i]);
+    fill_signals(&set, true);
     /* a peer that went away is -EPIPE, not the end of the process */
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &set, NULL);

@@ -83,6 +83,8 @@ static int start_listening(struct listener *l, int backlog, const char *word,
     if (fd == -EADDRINUSE)
         return fail(fd, error, "cannot listen on %s: the address is in use (by another server?)",
                     word);
+    if (fd == -EACCES && l->is_unix)
+        return fail(fd, error, "cannot listen on %s: no permission to make the socket there", word);
     if (fd == -EACCES)
         return fail(fd, error,
                     "cannot listen on %s: no permission (a port below 1024 needs root or "
@@ -145,9 +147,15 @@ static int open_unix(struct listen_set *set, const char *path, int backlog,
     l->is_unix = true;
     remove_stale(l);
     int rv = start_listening(l, backlog, path, error);
-    if (rv == 0)
-        set->count++;
-    return rv;
+    if (rv < 0)
+        return rv;
+    struct stat st;
+    if (stat(path, &st) == 0) {
+        l->file_dev = st.st_dev;
+        l->file_ino = st.st_ino;
+    }
+    set->count++;
+    return 0;
 }
 
 /* "HOST:PORT", "[V6]:PORT", ":PORT", "*:PORT" into its halves, in place. */
@@ -292,6 +300,19 @@ int listen_set_inherit(struct listen_set *set, char error[LISTEN_ERROR_BYTES])
         set->count++;
     }
     return count;
+}
+
+void listen_set_unlink(struct listen_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct listener *l = &set->items[i];
+        const char *path = ((const struct sockaddr_un *)&l->addr)->sun_path;
+        struct stat st;
+        if (l->file_ino != 0 && stat(path, &st) == 0 && st.st_dev == l->file_dev &&
+            st.st_ino == l->file_ino)
+            unlink(path); /* what stays is found stale by the next start */
+        l->file_ino = 0;
+    }
 }
 
 void listen_set_fini(struct listen_set *set)

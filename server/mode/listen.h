@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "coro/base/attr.h"
 
@@ -20,6 +21,8 @@ struct listener {
     struct sockaddr_storage addr;
     socklen_t len;
     bool is_unix;
+    dev_t file_dev; /* of the socket file that we made; 0: none */
+    ino_t file_ino;
     int *clones; /* owned; taken ones are -1 */
     size_t clone_count;
     bool is_inherited;            /* opened by whoever started us */
@@ -38,6 +41,10 @@ struct listen_set {
 MUST_USE int listen_set_open(struct listen_set *set, const char *list, int backlog,
                              char error[LISTEN_ERROR_BYTES]);
 void listen_set_fini(struct listen_set *set);
+/* Remove the files of the UNIX sockets that were opened here, unless others have
+ * taken their place: before the sockets close, so that a next server can be there
+ * already.  Inherited ones stay. */
+void listen_set_unlink(struct listen_set *set);
 
 /* Could the list be opened, as far as its words go? */
 MUST_USE int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES]);

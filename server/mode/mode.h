@@ -92,6 +92,11 @@ struct mode_server {
     void (*on_tick)(void); /* on the main thread, every MODE_TICK_NS; NULL: none */
 };
 
+/* First thing in main: HUP, USR1 and QUIT are held until mode_run takes them, so that
+ * whoever sends one too early does not end the server.  stops_too: TERM, INT and
+ * CHLD likewise, for when there is something to clean up. */
+void mode_hold_signals(bool stops_too);
+
 /* Start, say so, serve until a signal ends it.  0, or -errno when it could not
  * start or a worker was lost. */
 MUST_USE int mode_run(struct mode_server *server);

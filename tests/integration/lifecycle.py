@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from domaind import BIN, MODES, Domaind
+from domaind import BIN, MODES, Domaind, run
 from modes import SAMPLE, Connection, counter, each_mode
 
 
@@ -198,6 +198,75 @@ class Lifecycle(unittest.TestCase):
             time.sleep(0.02)
 
 
+class Early(unittest.TestCase):
+    """Signals that come while the server starts: held in its configuration by a pipe."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.fifo = f"{folder.name}/domaind.conf"
+
+    def start(self, mode):
+        pathlib.Path(self.fifo).unlink(missing_ok=True)
+        os.mkfifo(self.fifo)
+        process = subprocess.Popen(
+            [BIN / "domaind", f"--mode={mode}", "--listen=127.0.0.1:0", f"--config={self.fifo}"],
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        return process
+
+    def open_fifo(self):
+        """Its writing end, once the server reads."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+
+    @each_mode
+    def test_reload_and_reopen_wait_until_it_is_ready(self, mode):
+        process = self.start(mode)
+        fd = self.open_fifo()
+        for signo in (signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT):
+            process.send_signal(signo)
+        os.unlink(self.fifo)
+        pathlib.Path(self.fifo).write_text("target-max = 200\n")  # for the reload
+        os.close(fd)
+        lines = []
+        while not lines or b"reloaded" not in lines[-1]:
+            lines.append(process.stderr.readline())
+            self.assertTrue(lines[-1], f"it ended: {lines}")
+        self.assertTrue(any(b"ready" in line for line in lines), lines)
+        process.terminate()
+        self.assertEqual(process.wait(20), 0)
+
+    @each_mode
+    def test_term_ends_a_start_that_hangs(self, mode):
+        process = self.start(mode)
+        fd = self.open_fifo()
+        process.terminate()
+        self.assertEqual(process.wait(20), -signal.SIGTERM)
+        os.close(fd)
+
+    @each_mode
+    def test_term_at_any_moment_of_the_start_leaves_nothing_behind(self, mode):
+        with tempfile.TemporaryDirectory() as folder:
+            for attempt in range(24):
+                process = subprocess.Popen(
+                    [BIN / "domaind", f"--mode={mode}", f"--listen=unix:{folder}/socket",
+                     f"--pid-file={folder}/pid"],
+                    stderr=subprocess.DEVNULL,
+                )
+                time.sleep(0.002 * attempt)
+                process.terminate()
+                self.assertIn(process.wait(20), (0, -signal.SIGTERM))
+                self.assertEqual(os.listdir(folder), [])
+
+
 def children_of(pid):
     return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -337,6 +406,17 @@ class PidFile(unittest.TestCase):
                 self.assertEqual(int(path.read_text()), server.pid)
             self.assertFalse(path.exists())
 
+    def test_one_left_by_a_crash_is_replaced_and_a_failing_start_leaves_anothers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "domaind.pid"
+            path.write_text("999999\n")
+            with Domaind("coroutine", f"--pid-file={path}") as server:
+                self.assertEqual(int(path.read_text()), server.pid)
+                second = run("domaind", f"--pid-file={path}", f"--listen=127.0.0.1:{server.port}")
+                self.assertEqual(second.returncode, 1)
+                self.assertEqual(int(path.read_text()), server.pid)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_a_folder_that_is_not_there_is_named(self):
         with self.assertRaises(AssertionError) as caught:
             Domaind("coroutine", "--pid-file=/nowhere/domaind.pid").__enter__()
@@ -377,6 +457,29 @@ class UnixSocket(unittest.TestCase):
                 for client in held:
                     self.assertEqual(client.recv(4096), b"")
                     client.close()
+            self.assertEqual(os.listdir(folder), [])
+
+    @each_mode
+    def test_a_next_server_may_take_the_path_while_the_last_one_drains(self, mode):
+        with tempfile.TemporaryDirectory() as folder:
+            flag = f"--listen=unix:{folder}/socket,127.0.0.1:0"
+            with Domaind(mode, flag) as server:
+                stuck = Connection(server)
+                stuck.socket.sendall(b"GET /livez HTTP/1.1\r\nHost:")
+                time.sleep(0.2)
+                server.process.send_signal(signal.SIGTERM)
+                deadline = time.monotonic() + 10
+                while os.listdir(folder):
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.01)
+                with Domaind(mode, flag) as following:
+                    stuck.socket.sendall(b" x\r\n\r\n")
+                    self.assertEqual(stuck.receive()[0], 200)
+                    stuck.close()
+                    self.assertEqual(server.stop(), 0)
+                    self.assertEqual(os.listdir(folder), ["socket"])
+                    self.assertEqual(following.stop(), 0)
+            self.assertEqual(os.listdir(folder), [])
 
 
 class Descriptors(unittest.TestCase):

@@ -241,9 +241,12 @@ class CommandLine(unittest.TestCase):
                 self.assertIn(word, ended.stdout)
 
     def test_a_missing_suffix_list_is_named(self):
-        ended = run("domaind", "--suffix-list=/nowhere/list.dat", "--listen=127.0.0.1:0")
-        self.assertEqual(ended.returncode, 1)
-        self.assertIn("/nowhere/list.dat", ended.stderr)
+        for flag in ("--listen=127.0.0.1:0", "--check"):
+            with self.subTest(flag=flag):
+                ended = run("domaind", "--suffix-list=/nowhere/list.dat", flag)
+                self.assertEqual(ended.returncode, 78)
+                self.assertIn("/nowhere/list.dat", ended.stderr)
+                self.assertEqual(ended.stderr.count("\n"), 1)
 
 
 if __name__ == "__main__":

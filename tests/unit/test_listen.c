@@ -102,9 +102,32 @@ START_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not)
     listen_set_fini(&set); /* the file stays, as after a crash */
     ck_assert_int_eq(listen_set_open(&set, list, 16, error), 0);
     ck_assert_int_eq(listen_clone(&set.items[0], 16), -EOPNOTSUPP);
+    listen_set_unlink(&set);
+    ck_assert_int_eq(access(list + strlen("unix:"), F_OK), -1);
+    /* a next server may be there before the last one is gone: its file is not ours */
+    ck_assert_int_eq(listen_set_open(&other, list, 16, error), 0);
+    listen_set_unlink(&set);
     listen_set_fini(&set);
-    unlink(list + strlen("unix:"));
-    rmdir(path);
+    ck_assert_int_eq(access(list + strlen("unix:"), F_OK), 0);
+    listen_set_unlink(&other);
+    listen_set_fini(&other);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_socket_is_left_alone)
+{
+    char path[] = "/tmp/test_listen.XXXXXX", list[64];
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    snprintf(list, sizeof list, "unix:%s", path);
+    ck_assert_int_eq(listen_set_open(&set, list, 16, error), -EADDRINUSE);
+    listen_set_unlink(&set);
+    ck_assert_int_eq(unlink(path), 0);
+    snprintf(list, sizeof list, "unix:/nowhere%s", path);
+    ck_assert_int_eq(listen_set_open(&set, list, 16, error), -ENOENT);
+    listen_set_fini(&set);
 }
 END_TEST
 
@@ -133,4 +156,5 @@ SUITE_MAIN("listen", SUITE_LOOP(lists_are_checked, lists),
            SUITE_TEST(a_taken_port_is_found_out_though_its_owner_shares_it),
            SUITE_TEST(after_quiescing_only_what_was_queued_comes),
            SUITE_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not),
+           SUITE_TEST(a_file_that_is_no_socket_is_left_alone),
            SUITE_LOOP(quotas_are_rounded_up_to_cpus, quotas))
