@@ -122,10 +122,10 @@ static void reload_child(void *arg)
     (void)suffixes_reload(&in->cfg);
 }
 
-static void reopen_logs(void *arg)
+static int reopen_logs(void *arg)
 {
     (void)arg;
-    access_log_reopen();
+    return access_log_reopen();
 }
 
 /* ---- a run ---- */
@@ -164,7 +164,8 @@ static int prepare(struct instance *in)
         return rv;
     if (*cfg->access_log != '\0' &&
         (rv = access_log_open(cfg->access_log, access_log_formats[cfg->access_log_format])) < 0) {
-        log_error("cannot write the access log %s: %s", cfg->access_log, err_text(rv));
+        log_error("cannot write the access log %s: %s", cfg->access_log,
+                  rv == -ENXIO ? "a FIFO that nobody reads" : err_text(rv));
         return rv;
     }
     rv = metrics_init(workers_of(cfg));

@@ -1,6 +1,7 @@
 #include "coro/base/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,4 +34,16 @@ void log_line(enum log_level level, const char *format, ...)
     line[len++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, len);
     (void)written; /* nowhere left to complain */
+}
+
+bool log_gate_pass(struct log_gate *gate, int64_t now_ns, int64_t every_ns, uint64_t *ret_held)
+{
+    int64_t opens_ns = atomic_load(&gate->opens_ns);
+    if (now_ns < opens_ns ||
+        !atomic_compare_exchange_strong(&gate->opens_ns, &opens_ns, now_ns + every_ns)) {
+        atomic_fetch_add(&gate->held, 1);
+        return false;
+    }
+    *ret_held = atomic_exchange(&gate->held, 0);
+    return true;
 }

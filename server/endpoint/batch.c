@@ -18,8 +18,10 @@
 #include "server/endpoint/batch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/base/log.h"
 #include "coro/prof/prof.h"
@@ -28,6 +30,9 @@
 #include "server/endpoint/endpoint.h"
 #include "server/endpoint/ndjson.h"
 #include "server/endpoint/query.h"
+#include "server/metrics/metrics.h"
+
+#define LOG_EVERY_NS (10 * NS_PER_S)
 
 enum {
     LINE_MAX_BYTES = 64 << 10,
@@ -143,17 +148,25 @@ static int stream(struct batch *b, ssize_t n)
     return rv;
 }
 
-/* A failure in mid-stream: the client sees an incomplete answer, the log why. */
+/* A failure in mid-stream: the client sees an incomplete answer, the metrics how
+ * often, the log an example of why. */
 static void give_up(struct batch *b, int rv)
 {
-    char address[HTTP_ADDRESS_TEXT_BYTES];
+    static struct log_gate gate;
+    char address[HTTP_ADDRESS_TEXT_BYTES], others[64] = "";
+    uint64_t held;
     const char *why = err_text(rv);
     if (rv == -ETIMEDOUT)
         why = b->is_body_lost ? "the client stopped sending"
                               : "the client sends but does not read the answers";
     http_stream_fail(b->res);
-    log_warn("POST /domain from %s ended after line %llu: %s",
-             http_address_text(&b->req->client, address), (unsigned long long)b->line, why);
+    metrics_add(METRICS_BATCHES_CUT, 1);
+    if (!log_gate_pass(&gate, clock_now_ns(), LOG_EVERY_NS, &held))
+        return;
+    if (held > 0)
+        snprintf(others, sizeof others, " (%llu more like it before)", (unsigned long long)held);
+    log_warn("POST /domain from %s ended after line %llu: %s%s",
+             http_address_text(&b->req->client, address), (unsigned long long)b->line, why, others);
 }
 
 static bool type_is(struct http_str type, const char *name)

@@ -1,5 +1,8 @@
 /* Whom a connection speaks for, and whether there are too many of its kind.
  *
+ * A connection of a trusted proxy without a PROXY header is nobody's: it carries
+ * requests of many clients, each of which its X-Forwarded-For names.
+ *
  * Counted in when it opens, or, behind a proxy that sends a PROXY header, when
  * that has told the client's address.  One too many is refused with an answer:
  * 503 for the server as a whole, 429 for one address. */
@@ -26,7 +29,7 @@ enum http_turn http_admit_open(struct http_session *s, const struct http_limits 
         s->state = HTTP_SESSION_FULL;
     else if (app->is_proxy_protocol && http_networks_contain(app->proxies, &s->peer))
         s->state = HTTP_SESSION_PROXY;
-    else
+    else if (!http_networks_contain(app->proxies, &s->peer)) /* a proxy is many clients */
         enter(s, limits, now_ns);
     return s->state >= HTTP_SESSION_FULL ? HTTP_TURN_NOW : HTTP_TURN_IDLE;
 }

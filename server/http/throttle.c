@@ -36,14 +36,39 @@ void http_throttle_free(struct http_throttle *throttle)
         munmap(throttle, sizeof *throttle);
 }
 
+/* ---- what a worker holds ----
+ *
+ * Noted after it is counted and struck before it is uncounted: a worker killed
+ * between the two leaves one count too many, never one too few, which would let
+ * counts below zero lock everybody out. */
+
+static __thread struct http_held *held_here;
+
+void http_throttle_note_in(struct http_held *held)
+{
+    held_here = held;
+}
+
+void http_throttle_give_back(struct http_throttle *throttle, struct http_held *held)
+{
+    atomic_fetch_sub(&throttle->connections, atomic_exchange(&held->connections, 0));
+    http_throttle_leave(throttle, atomic_exchange(&held->cell, 0));
+}
+
+/* ---- connections ---- */
+
 bool http_throttle_open(struct http_throttle *throttle, const struct http_limits *limits)
 {
     int64_t before = atomic_fetch_add(&throttle->connections, 1);
+    if (held_here != NULL)
+        atomic_store(&held_here->connections, 1);
     return limits->connections_max == 0 || before < limits->connections_max;
 }
 
 void http_throttle_close(struct http_throttle *throttle)
 {
+    if (held_here != NULL)
+        atomic_store(&held_here->connections, 0);
     atomic_fetch_sub(&throttle->connections, 1);
 }
 
@@ -97,11 +122,16 @@ bool http_throttle_enter(struct http_throttle *throttle, const struct http_limit
     if (at == 0)
         return true;
     *ret_cell = at;
-    return atomic_fetch_add(&throttle->cells[at].connections, 1) < limits->connections_per_address;
+    uint32_t before = atomic_fetch_add(&throttle->cells[at].connections, 1);
+    if (held_here != NULL)
+        atomic_store(&held_here->cell, at);
+    return before < limits->connections_per_address;
 }
 
 void http_throttle_leave(struct http_throttle *throttle, uint32_t cell)
 {
+    if (held_here != NULL)
+        atomic_store(&held_here->cell, 0);
     if (cell != 0)
         atomic_fetch_sub(&throttle->cells[cell].connections, 1);
 }

@@ -8,7 +8,8 @@
  *
  *   context    any thread, any process that shares the mapping; lock-free
  *   ownership  the table is the caller's; whoever was counted in must be
- *              counted out, also on behalf of a worker that died */
+ *              counted out, also on behalf of a worker that died: one that has
+ *              a connection at a time notes it in a struct http_held */
 #pragma once
 
 #include <stdbool.h>
@@ -34,6 +35,17 @@ void http_throttle_close(struct http_throttle *throttle);
 bool http_throttle_enter(struct http_throttle *throttle, const struct http_limits *limits,
                          const struct http_address *address, int64_t now_ns, uint32_t *ret_cell);
 void http_throttle_leave(struct http_throttle *throttle, uint32_t cell);
+
+/* What a worker with one connection at a time is counted for.  In shared memory, so
+ * that whoever outlives the worker can give it back. */
+struct http_held {
+    _Atomic uint32_t connections;
+    _Atomic uint32_t cell;
+};
+/* From here on this thread's connections are noted in held (borrowed; NULL: nowhere). */
+void http_throttle_note_in(struct http_held *held);
+/* The worker is gone: uncount what it held.  Nobody writes held any more. */
+void http_throttle_give_back(struct http_throttle *throttle, struct http_held *held);
 
 /* One more request from the address in the second of now_ns; false: too many. */
 bool http_throttle_request(struct http_throttle *throttle, const struct http_limits *limits,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 
 #define LOG_MAX_BYTES  (1024 * 1024) /* gathered at most between two writes */
 #define WRITE_EVERY_NS (200 * NS_PER_MS)
+#define FIFO_WAIT_MS   1000 /* for a reader to make room */
 
 static struct {
     const char *path; /* atomic: closing meets the writer; NULL: no log */
@@ -24,7 +26,8 @@ static struct {
     int fd;
     pthread_mutex_t lock; /* of all below */
     struct buf filling;
-    struct buf writing; /* of whoever holds write_lock */
+    struct buf writing; /* of whoever holds write_lock, as is_in_line */
+    bool is_in_line;    /* what was written last did not end its line */
     uint64_t dropped;
     bool has_writer;
     pthread_mutex_t write_lock; /* taken before lock */
@@ -122,17 +125,43 @@ static int put_line(struct buf *b, const struct http_record *record)
 
 /* ---- the writer ---- */
 
-static void write_all(const char *bytes, size_t n)
+static uint64_t count_lines(const char *bytes, size_t n)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += bytes[i] == '\n';
+    return count;
+}
+
+/* Is there room again?  Only a FIFO ever says that there is none. */
+static bool wait_for_room(void)
+{
+    struct pollfd fd = {.fd = access_log.fd, .events = POLLOUT};
+    return poll(&fd, 1, FIFO_WAIT_MS) > 0;
+}
+
+/* The lines that got lost: on a full disk, or with nobody reading; the server goes on. */
+static uint64_t write_all(const char *bytes, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(access_log.fd, bytes, n);
-        if (done < 0 && errno != EINTR)
-            return; /* disk full: the lines are lost, the server goes on */
+        if (done < 0 && errno != EINTR && (errno != EAGAIN || !wait_for_room()))
+            break;
         if (done > 0) {
+            access_log.is_in_line = bytes[done - 1] != '\n';
             bytes += done;
             n -= (size_t)done;
         }
     }
+    return count_lines(bytes, n);
+}
+
+static uint64_t write_dropped(uint64_t dropped)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "%s# %llu lines dropped\n",
+                     access_log.is_in_line ? "\n" : "", (unsigned long long)dropped);
+    return write_all(text, (size_t)n) == 0 ? 0 : dropped;
 }
 
 void access_log_flush(void)
@@ -146,11 +175,19 @@ void access_log_flush(void)
     access_log.filling = access_log.writing;
     access_log.dropped = 0;
     pthread_mutex_unlock(&access_log.lock);
-    write_all(full.data, full.len);
     if (dropped > 0)
-        dprintf(access_log.fd, "# %llu lines dropped\n", (unsigned long long)dropped);
+        dropped = write_dropped(dropped);
+    if (dropped == 0)
+        dropped = write_all(full.data, full.len);
+    else
+        dropped += count_lines(full.data, full.len);
     full.len = 0;
     access_log.writing = full;
+    if (dropped > 0) {
+        pthread_mutex_lock(&access_log.lock);
+        access_log.dropped += dropped;
+        pthread_mutex_unlock(&access_log.lock);
+    }
     pthread_mutex_unlock(&access_log.write_lock);
 }
 
@@ -203,7 +240,8 @@ static int open_file(void)
 {
     if (strcmp(access_log.path, "-") == 0)
         return STDOUT_FILENO;
-    int fd = open(access_log.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    /* not to wait for the reader of a FIFO; files do not care */
+    int fd = open(access_log.path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640);
     return fd < 0 ? -errno : fd;
 }
 
@@ -243,18 +281,19 @@ int access_log_open(const char *path, enum access_log_format format)
     return -rv;
 }
 
-void access_log_reopen(void)
+int access_log_reopen(void)
 {
     if (!is_open())
-        return;
+        return 0;
     access_log_flush();
     int fd = open_file();
     if (fd < 0 || fd == STDOUT_FILENO) /* keep the old one: better than none */
-        return;
+        return fd < 0 ? fd : 0;
     pthread_mutex_lock(&access_log.write_lock);
     dup2(fd, access_log.fd); /* at once: no line meets a closed descriptor */
     pthread_mutex_unlock(&access_log.write_lock);
     close(fd);
+    return 0;
 }
 
 void access_log_close(void)

@@ -104,6 +104,14 @@ static void reload(struct life *life)
     sd_notify(0, "READY=1");
 }
 
+static void reopen_logs(struct mode_server *server)
+{
+    int rv = server->hooks.reopen_logs(server->hooks.arg);
+    if (rv < 0)
+        log_error("cannot open the access log again: %s; the old one goes on", err_text(rv));
+    server->ops->relay(server, SIGUSR1);
+}
+
 static void take_signals(struct life *life)
 {
     struct signalfd_siginfo info;
@@ -113,8 +121,7 @@ static void take_signals(struct life *life)
             reload(life);
             break;
         case SIGUSR1:
-            life->server->hooks.reopen_logs(life->server->hooks.arg);
-            life->server->ops->relay(life->server, SIGUSR1);
+            reopen_logs(life->server);
             break;
         case SIGTERM:
         case SIGINT:

@@ -69,8 +69,8 @@ struct mode_hooks {
     void (*reload)(void *arg);
     /* The same, in a prefork child, for what is not in shared memory; its thread. */
     void (*reload_child)(void *arg);
-    /* USR1: close and open the logs again. */
-    void (*reopen_logs)(void *arg);
+    /* USR1: close and open the logs again.  0 or -errno: the old ones are kept. */
+    int (*reopen_logs)(void *arg);
 };
 
 struct mode_server {

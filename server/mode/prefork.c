@@ -121,7 +121,7 @@ static void obey_signals(void)
     if (atomic_exchange(&child.wants_reload, false))
         hooks->reload_child(hooks->arg);
     if (atomic_exchange(&child.wants_logs, false))
-        hooks->reopen_logs(hooks->arg);
+        (void)hooks->reopen_logs(hooks->arg); /* the master says so */
 }
 
 static void on_idle(struct blocking *b, bool is_idle)
@@ -248,6 +248,7 @@ static NORETURN void child_main(struct prefork_mode *m, unsigned index, pid_t ma
         _exit(EXIT_SUCCESS); /* it died before prctl */
     atomic_store(&child.score->pid, getpid());
     metrics_enter(m->slots[index]);
+    http_throttle_note_in(&child.score->held);
     metrics_add(METRICS_WORKERS, 1);
     metrics_add(METRICS_WORKERS_STARTED, 1);
     prof_worker_open("child");
@@ -300,7 +301,9 @@ static void bury(struct prefork_mode *m, unsigned index, int status)
     bool was_asked = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     int64_t age_ns = clock_now_ns() - score->started_ns;
     prof_worker_died(score->pid);
-    /* what it had in work is in work no more */
+    /* what it held open and had in work is no more */
+    if (m->server->app->throttle != NULL)
+        http_throttle_give_back(m->server->app->throttle, &score->held);
     if (m->slots[index] > 0)
         atomic_fetch_sub(&m->server->app->in_flight,
                          (long long)metrics_read_slot(m->slots[index], METRICS_IN_FLIGHT));

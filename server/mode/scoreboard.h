@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "coro/base/buf.h"
+#include "server/http/throttle.h"
 
 enum score_state {
 #define SCORE_STATE(NAME, word, what) SCORE_##NAME,
@@ -24,7 +25,8 @@ struct score {
     atomic_llong since_ns; /* of this state */
     int64_t started_ns;
     atomic_ullong connections;
-    atomic_ullong turns; /* how often it became idle: requests, when not pipelined */
+    struct http_held held; /* to be given back when it dies */
+    atomic_ullong turns;   /* how often it became idle: requests, when not pipelined */
 } __attribute__((aligned(64)));
 
 struct scoreboard {

@@ -5,11 +5,12 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import tempfile
 import time
 import unittest
 
-from domaind import MODES, Domaind
+from domaind import MODES, Domaind, run
 
 COMBINED = re.compile(r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET /\S* HTTP/1\.1" (\d{3}) \d+ "-" ".*"$')
 
@@ -21,6 +22,17 @@ def wait_for_lines(path, count):
             return lines
         time.sleep(0.02)
     raise AssertionError(f"{len(lines)} lines instead of {count}: {lines}")
+
+
+def drained(fifo):
+    """What is in the pipe now."""
+    said = b""
+    try:
+        while piece := os.read(fifo, 65536):
+            said += piece
+    except BlockingIOError:
+        pass
+    return said
 
 
 class AccessLog(unittest.TestCase):
@@ -65,6 +77,56 @@ class AccessLog(unittest.TestCase):
                 self.assertEqual(lines[0]["request_id"], "mine")
                 self.assertEqual(lines[1]["request"], "-")
                 os.unlink(self.path)
+
+    def test_a_fifo_that_nobody_reads_does_not_hold_up_the_start(self):
+        os.mkfifo(self.path)
+        ended = run("domaind", "--listen=127.0.0.1:0", f"--access-log={self.path}")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(f"cannot write the access log {self.path}: a FIFO that nobody reads", ended.stderr)
+
+    def test_a_reader_that_stops_costs_lines_and_nothing_else(self):
+        os.mkfifo(self.path)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                with Domaind(mode, f"--access-log={self.path}") as server:
+                    long = "/domain?url=http://" + 400 * "a"
+                    for _ in range(10):
+                        with socket.create_connection(("127.0.0.1", server.port), 20) as sock:
+                            request = f"GET {long} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+                            sock.sendall(30 * request)
+                            sock.shutdown(socket.SHUT_WR)
+                            while sock.recv(65536):
+                                pass
+                    time.sleep(1.5)  # the pipe is full, and the writer has waited for it
+                    said = drained(reader)
+                    for _ in range(100):
+                        server.get("/domain?url=http://a.com/")
+                        time.sleep(0.05)
+                        said += drained(reader)
+                        if b" lines dropped\n" in said:
+                            break
+                # the end is not held up either
+                self.assertRegex(said, rb"(?m)^# \d+ lines dropped$")
+                said += drained(reader)
+                for line in said.splitlines():
+                    self.assertLess(line.count(b"GET /"), 2, "two lines in one")
+
+    def test_a_log_that_cannot_be_opened_again_goes_on(self):
+        with Domaind("thread", f"--access-log={self.path}") as server:
+            server.get("/domain?url=http://a.com/")
+            wait_for_lines(self.path, 1)
+            moved = self.path.with_suffix(".1")
+            os.rename(self.path, moved)
+            os.mkdir(self.path)
+            os.kill(server.pid, signal.SIGUSR1)
+            for _ in range(200):
+                if "cannot open the access log again: Is a directory" in server.stderr:
+                    break
+                time.sleep(0.02)
+            server.get("/domain?url=http://b.com/")
+            self.assertIn("b.com", wait_for_lines(moved, 2)[1])
 
 
 if __name__ == "__main__":

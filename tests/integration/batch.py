@@ -11,6 +11,7 @@ import time
 import unittest
 
 from domaind import BIN, MODES, Domaind, shared_data
+from modes import counter
 
 TYPE = {"Content-Type": "text/plain"}
 
@@ -88,6 +89,18 @@ class Batch(unittest.TestCase):
                 if mode != "prefork":
                     self.assertLess(peak_kib(server.pid), 100_000)
                 self.assertEqual(server.get("/livez")[0], 200)
+
+    def test_clients_that_go_away_do_not_fill_the_log(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode, "--children=1", "--min-spare=1") as server:
+                for _ in range(20):
+                    with connect(server) as s:
+                        s.sendall(chunk(b"http://first.com/\nhttp://sec"))
+                        self.assertIn(b" 200 ", s.recv(65536))
+                deadline = time.monotonic() + 20
+                while counter(server, "domaind_batches_incomplete_total") < 20:
+                    self.assertLess(time.monotonic(), deadline)
+                self.assertEqual(server.stderr.count("ended after line"), 1)
 
     def test_a_body_that_stops(self):
         with Domaind("coroutine", "--body-timeout=1s") as server, connect(server) as s:

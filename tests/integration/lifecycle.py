@@ -104,10 +104,22 @@ class Lifecycle(unittest.TestCase):
     def test_while_it_waits_to_drain_everything_is_served(self, mode):
         with Domaind(mode, "--drain-delay=1s") as server:
             self.assertEqual(server.get("/readyz")[0], 200)
+            kept = Connection(server)
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             self.assertEqual(server.get("/readyz")[0], 503)
+            self.assertEqual(server.get("/livez")[0], 200)
             self.assertEqual(server.get(SAMPLE)[0], 200)
+            kept.send(SAMPLE)  # as ever: the connection goes on
+            status, headers = kept.receive()
+            self.assertEqual((status, headers.get("connection")), (200, None))
+            time.sleep(0.9)  # then it drains: what is still asked for is answered, and the last
+            kept.send(SAMPLE)
+            last = kept.receive()
+            if last is not None:  # not yet idle for long enough to be closed
+                self.assertEqual((last[0], last[1].get("connection")), (200, "close"))
+                self.assertIsNone(kept.receive())
+            kept.close()
 
     @each_mode
     def test_the_second_term_ends_at_once(self, mode):

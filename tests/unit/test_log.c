@@ -62,5 +62,21 @@ START_TEST(a_line_too_long_is_cut_and_stays_one_line)
 }
 END_TEST
 
+START_TEST(a_gate_lets_one_line_pass_and_counts_the_rest)
+{
+    struct log_gate gate = {0};
+    uint64_t held = 99;
+    ck_assert(log_gate_pass(&gate, 1000, 10, &held));
+    ck_assert_uint_eq(held, 0);
+    ck_assert(!log_gate_pass(&gate, 1000, 10, &held));
+    ck_assert(!log_gate_pass(&gate, 1009, 10, &held));
+    ck_assert(log_gate_pass(&gate, 1010, 10, &held));
+    ck_assert_uint_eq(held, 2);
+    ck_assert(log_gate_pass(&gate, 5000, 10, &held));
+    ck_assert_uint_eq(held, 0);
+}
+END_TEST
+
 SUITE_MAIN("log", SUITE_TEST(lines_bear_program_and_level),
+           SUITE_TEST(a_gate_lets_one_line_pass_and_counts_the_rest),
            SUITE_TEST(a_line_too_long_is_cut_and_stays_one_line))

@@ -68,6 +68,33 @@ START_TEST(no_limit_no_count)
 }
 END_TEST
 
+START_TEST(what_a_dead_worker_held_is_given_back)
+{
+    struct http_throttle *t = http_throttle_new();
+    struct http_limits one_each = {.connections_max = 1, .connections_per_address = 1};
+    struct http_address a = address_of("192.0.2.1");
+    struct http_held held = {0};
+    uint32_t cell;
+    http_throttle_note_in(&held);
+    for (int i = 0; i < 3; i++) { /* it dies with a connection open */
+        ck_assert(http_throttle_open(t, &one_each));
+        ck_assert(http_throttle_enter(t, &one_each, &a, NS_PER_S, &cell));
+        ck_assert_uint_ne(cell, 0);
+        http_throttle_give_back(t, &held);
+    }
+    http_throttle_give_back(t, &held); /* held nothing any more */
+    ck_assert(http_throttle_open(t, &one_each));
+    ck_assert(http_throttle_enter(t, &one_each, &a, NS_PER_S, &cell));
+    http_throttle_leave(t, cell); /* it ended in the usual way: nothing to give back */
+    http_throttle_close(t);
+    http_throttle_give_back(t, &held);
+    ck_assert(http_throttle_open(t, &one_each));
+    ck_assert(!http_throttle_open(t, &one_each));
+    http_throttle_note_in(NULL);
+    http_throttle_free(t);
+}
+END_TEST
+
 /* ---- sessions ---- */
 
 static struct http_app app;
@@ -199,6 +226,7 @@ END_TEST
 
 SUITE_MAIN("throttle", SUITE_TEST(connections_are_counted_by_address),
            SUITE_TEST(requests_are_counted_by_the_second), SUITE_TEST(no_limit_no_count),
+           SUITE_TEST(what_a_dead_worker_held_is_given_back),
            SUITE_TEST(one_connection_too_many_is_told),
            SUITE_TEST(forwarded_clients_have_their_own_limit),
            SUITE_LOOP(proxy_headers_name_the_client, headers))
