@@ -11,6 +11,11 @@
  * What would be lost and how it is not:
  *   - an end of stream reported together with data makes no second edge: the
  *     event says so (REACTOR_HUP), and from then on a short read clears nothing;
+ *   - a reset that comes together with data makes no second edge either, and is
+ *     told like plain readiness of both directions.  After such an event a short
+ *     read alone clears nothing: only EAGAIN does, or a write that succeeds, both
+ *     of which prove that no error was pending.  So whoever answers what it reads
+ *     pays nothing, and whoever only reads one more call per event;
  *   - a closed descriptor's number is reused: co_close unwatches first, and a
  *     waiter is reached through a record on its own stack that co_close empties;
  *   - pipes and terminals report the end like plain readability: only EAGAIN
@@ -34,8 +39,10 @@ static void on_event(void *arg, unsigned events)
     struct co_fd *f = arg;
     if (events & REACTOR_HUP)
         f->is_hup = true;
+    f->is_doubtful = (events & (REACTOR_READ | REACTOR_WRITE)) == (REACTOR_READ | REACTOR_WRITE);
     if (events & REACTOR_READ) {
         f->ready |= CO_READABLE;
+        f->is_read_out = false;
         if (f->parked != NULL)
             coro_fd_fire(f);
         else if (f->reader != NULL)
@@ -171,6 +178,7 @@ int coro_fd_retry(struct co_loop *loop, int fd, enum co_io_event direction, int6
     if (rv < 0)
         return rv;
     f->ready &= (uint8_t)~direction;
+    f->is_doubtful = false;
     return coro_fd_await(loop, f, direction, deadline_ns);
 }
 

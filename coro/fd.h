@@ -23,7 +23,9 @@ struct co_fd {
     bool is_stream;
     bool is_hup; /* the peer closed: reads end, no new edge comes */
     bool is_watched;
-    int parked_why; /* what fn gets, when its task could not be spawned yet */
+    bool is_doubtful; /* the last event may have told an error (fd.c) */
+    bool is_read_out; /* a read came up short since: drained, if there was no error */
+    int parked_why;   /* what fn gets, when its task could not be spawned yet */
     struct co_loop *loop;
     struct fd_wait *reader;
     struct fd_wait *writer;
@@ -72,12 +74,31 @@ static inline int coro_fd_before(struct co_loop *loop, int fd, enum co_io_event 
 MUST_USE int coro_fd_retry(struct co_loop *loop, int fd, enum co_io_event direction,
                            int64_t deadline_ns, int err);
 
-/* A call moved less than it was asked to: on a stream the direction is drained. */
-static inline void coro_fd_drained(const struct co_loop *loop, int fd, enum co_io_event direction)
+/* A read moved less than it was asked to: on a stream the direction is drained. */
+static inline void coro_fd_read_out(const struct co_loop *loop, int fd)
 {
     struct co_fd *f = coro_fd_find(loop, fd);
-    if (f != NULL && f->is_stream && !(f->is_hup && direction == CO_READABLE))
-        f->ready &= (uint8_t)~direction;
+    if (f == NULL || !f->is_stream || f->is_hup)
+        return;
+    if (f->is_doubtful)
+        f->is_read_out = true;
+    else
+        f->ready &= (uint8_t)~CO_READABLE;
+}
+
+/* A write moved something: no error was pending.  Not all of it: drained, too. */
+static inline void coro_fd_written(const struct co_loop *loop, int fd, bool is_all)
+{
+    struct co_fd *f = coro_fd_find(loop, fd);
+    if (f == NULL || !f->is_stream)
+        return;
+    if (f->is_doubtful) {
+        f->is_doubtful = false;
+        if (f->is_read_out && !f->is_hup)
+            f->ready &= (uint8_t)~CO_READABLE;
+    }
+    if (UNLIKELY(!is_all))
+        f->ready &= (uint8_t)~CO_WRITABLE;
 }
 
 /* What of `events` fd is ready for now; 0: nothing.  Never waits. */

@@ -206,7 +206,8 @@ extern __thread struct co_loop *coro_loop_tls
 int coro_park(enum co_wait wait, const void *wait_on, int64_t deadline_ns);
 /* Make a parked task ready; its park returns `woken`.  Else a no-op. */
 void coro_wake(struct co_task *task, int woken);
-/* After a call that did not block: every so often, let others run. */
+/* After a call that did not block: every so often, let others run.  Events come
+ * meanwhile: what the call found out about its descriptor is noted before. */
 void coro_io_budget_spent(struct co_task *task);
 static inline void coro_count_io(struct co_loop *loop)
 {

@@ -29,7 +29,7 @@ ssize_t co_read(int fd, void *buf, size_t cap, int64_t deadline_ns)
         ssize_t n = receive_some(fd, coro_fd_find(loop, fd), buf, cap);
         if (LIKELY(n >= 0)) {
             if (LIKELY(n > 0 && (size_t)n < cap))
-                coro_fd_drained(loop, fd, CO_READABLE);
+                coro_fd_read_out(loop, fd);
             coro_count_io(loop);
             return n;
         }
@@ -54,7 +54,7 @@ ssize_t co_readv(int fd, const struct iovec *iov, int count, int64_t deadline_ns
         ssize_t n = readv(fd, iov, count);
         if (LIKELY(n >= 0)) {
             if (n > 0 && (size_t)n < iov_bytes(iov, count))
-                coro_fd_drained(loop, fd, CO_READABLE);
+                coro_fd_read_out(loop, fd);
             coro_count_io(loop);
             return n;
         }
@@ -104,13 +104,13 @@ ssize_t co_writev(int fd, struct iovec *iov, int count, int64_t deadline_ns)
             rv = coro_fd_retry(loop, fd, CO_WRITABLE, deadline_ns, errno);
             continue;
         }
-        coro_count_io(loop);
         left -= (size_t)n;
+        if (LIKELY(n > 0))
+            coro_fd_written(loop, fd, left == 0);
+        coro_count_io(loop);
         if (LIKELY(left == 0))
             return (ssize_t)total;
         iov_advance(&iov, &count, (size_t)n);
-        if (n > 0)
-            coro_fd_drained(loop, fd, CO_WRITABLE);
         rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);
     }
     return rv;
@@ -146,6 +146,7 @@ ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags, int64_t dead
     while (rv == 0) {
         ssize_t n = sendmsg(fd, message, flags | MSG_NOSIGNAL);
         if (LIKELY(n >= 0)) {
+            coro_fd_written(loop, fd, true);
             coro_count_io(loop);
             return n;
         }
@@ -167,6 +168,7 @@ ssize_t co_sendfile(int fd, int file_fd, off_t offset, size_t n, int64_t deadlin
             rv = coro_fd_retry(loop, fd, CO_WRITABLE, deadline_ns, errno);
             continue;
         }
+        coro_fd_written(loop, fd, true);
         coro_count_io(loop);
         left -= (size_t)sent;
         rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);

@@ -12,6 +12,8 @@
 #include "coro/io.h"
 #include "suite.h"
 
+#define BIG ((size_t)4 << 20)
+
 static int64_t soon(void)
 {
     return co_after(5 * NS_PER_S);
@@ -137,6 +139,149 @@ START_TEST(reads_time_out_and_end)
 }
 END_TEST
 
+/* ---- a reset that comes in one event with data ---- */
+
+/* Both ends of a TCP connection, non-blocking. */
+static void make_tcp_pair(int pair[2])
+{
+    struct sockaddr_in addr;
+    int listen_fd = listen_anywhere(&addr);
+    pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(co_connect(pair[1], (struct sockaddr *)&addr, sizeof(addr), soon()), 0);
+    pair[0] = co_accept(listen_fd, NULL, NULL, soon());
+    ck_assert_int_ge(pair[0], 0);
+    ck_assert_int_eq(co_close(listen_fd), 0);
+}
+
+/* Data and then a reset, both before the other side looks. */
+static void send_and_reset(int fd, const char *data)
+{
+    struct linger hard = {.l_onoff = 1};
+    ck_assert_int_eq(send(fd, data, strlen(data), 0), (ssize_t)strlen(data));
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+    ck_assert_int_eq(co_close(fd), 0);
+}
+
+static int data_and_reset(void *arg)
+{
+    send_and_reset((int)(intptr_t)arg, "last");
+    return 0;
+}
+
+static ssize_t read_plain(int fd, char *buf, size_t cap)
+{
+    return co_read(fd, buf, cap, soon());
+}
+
+static ssize_t read_vector(int fd, char *buf, size_t cap)
+{
+    struct iovec iov = {buf, cap};
+    return co_readv(fd, &iov, 1, soon());
+}
+
+static const struct {
+    ssize_t (*read)(int fd, char *buf, size_t cap);
+    bool is_waiting; /* a reader is parked when the event comes */
+    bool is_talking; /* the first read is answered before the reset */
+} reset_cases[] = {{read_plain, false, false},
+                   {read_plain, true, false},
+                   {read_vector, true, false},
+                   {read_plain, true, true}};
+
+static int reset_main(void *arg)
+{
+    size_t i = (size_t)(intptr_t)arg;
+    int pair[2];
+    char buf[16];
+    make_tcp_pair(pair);
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), co_after(NS_PER_MS)), -ETIMEDOUT);
+    if (reset_cases[i].is_talking) {
+        ck_assert_int_eq(co_write(pair[1], "hello", 5, soon()), 5);
+        ck_assert_int_eq(reset_cases[i].read(pair[0], buf, sizeof(buf)), 5);
+        ck_assert_int_eq(co_write(pair[0], "hello", 5, soon()), 5);
+        ck_assert_int_eq(co_read(pair[1], buf, sizeof(buf), soon()), 5);
+    }
+    if (reset_cases[i].is_waiting)
+        co_detach(co_spawn(data_and_reset, (void *)(intptr_t)pair[1]));
+    else
+        send_and_reset(pair[1], "last");
+    ck_assert_int_eq(reset_cases[i].read(pair[0], buf, sizeof(buf)), 4);
+    int64_t begin_ns = co_after(0);
+    ck_assert_int_eq(reset_cases[i].read(pair[0], buf, sizeof(buf)), -ECONNRESET);
+    ck_assert_int_lt(co_after(0) - begin_ns, 2 * NS_PER_S);
+    ck_assert_int_eq(co_write(pair[0], "x", 1, soon()), -EPIPE);
+    return co_close(pair[0]);
+}
+
+START_TEST(a_reset_that_comes_with_data_is_seen_by_the_next_read)
+{
+    ck_assert_int_eq(co_run(reset_main, (void *)(intptr_t)_i, NULL), 0);
+}
+END_TEST
+
+/* The writer's side: it waits for room when data and reset come at once. */
+static int reset_writer(void *arg)
+{
+    static char block[BIG];
+    return (int)co_write((int)(intptr_t)arg, block, sizeof(block), soon());
+}
+
+static int reset_writer_main(void *arg)
+{
+    (void)arg;
+    int pair[2], result;
+    make_tcp_pair(pair);
+    struct co_task *writer = co_spawn(reset_writer, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_sleep(2 * NS_PER_MS), 0);
+    send_and_reset(pair[1], "last");
+    ck_assert_int_eq(co_join(writer, soon(), &result), 0);
+    ck_assert(result == -ECONNRESET || result == -EPIPE);
+    return co_close(pair[0]);
+}
+
+START_TEST(a_reset_wakes_a_writer)
+{
+    run(reset_writer_main);
+}
+END_TEST
+
+/* A parked descriptor: its task reads the data, parks it again, and is told. */
+static int reset_turns;
+
+static int on_reset_parked(void *arg, int why)
+{
+    int fd = (int)(intptr_t)arg;
+    char buf[16];
+    ck_assert_int_eq(why, 0);
+    reset_turns++;
+    ssize_t n = co_read(fd, buf, sizeof(buf), soon());
+    if (n < 0) {
+        ck_assert_int_eq(n, -ECONNRESET);
+        return co_close(fd);
+    }
+    return co_park_fd(fd, soon(), on_reset_parked, arg);
+}
+
+static int reset_parked_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    make_tcp_pair(pair);
+    reset_turns = 0;
+    ck_assert_int_eq(co_park_fd(pair[0], soon(), on_reset_parked, (void *)(intptr_t)pair[0]), 0);
+    send_and_reset(pair[1], "last");
+    for (int i = 0; i < 500 && reset_turns < 2; i++)
+        ck_assert_int_eq(co_sleep(NS_PER_MS), 0);
+    ck_assert_int_eq(reset_turns, 2);
+    return 0;
+}
+
+START_TEST(a_reset_unparks_a_descriptor_again)
+{
+    run(reset_parked_main);
+}
+END_TEST
+
 static int pipe_main(void *arg)
 {
     (void)arg;
@@ -158,8 +303,6 @@ START_TEST(a_pipe_that_ends_with_data)
 END_TEST
 
 /* ---- big writes ---- */
-
-#define BIG ((size_t)4 << 20)
 
 static int drain(void *arg)
 {
@@ -659,8 +802,10 @@ SUITE_MAIN("io", SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together
            SUITE_TEST(scenario_27_hang_ups_wake_and_time_outs_leave_nothing),
            SUITE_TEST(scenario_28_bounded_servers_and_accept_without_descriptors),
            SUITE_TEST(datagrams_and_files), SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),
-           SUITE_TEST(reads_time_out_and_end), SUITE_TEST(a_pipe_that_ends_with_data),
-           SUITE_TEST(a_write_larger_than_the_socket_waits),
+           SUITE_TEST(reads_time_out_and_end),
+           SUITE_LOOP(a_reset_that_comes_with_data_is_seen_by_the_next_read, reset_cases),
+           SUITE_TEST(a_reset_wakes_a_writer), SUITE_TEST(a_reset_unparks_a_descriptor_again),
+           SUITE_TEST(a_pipe_that_ends_with_data), SUITE_TEST(a_write_larger_than_the_socket_waits),
            SUITE_TEST(scenario_25_close_wakes_waiters_and_a_reused_number_is_clean),
            SUITE_TEST(cancel_then_close), SUITE_TEST(wait_fd_asks_the_kernel),
            SUITE_TEST(wait_fd_gets_its_turn_on_a_busy_loop),
