@@ -24,6 +24,8 @@
 #include "coro/base/clock.h"
 #include "coro/base/list.h"
 
+EXTERN_C_BEGIN
+
 /* Marks a function that only a task may call and that may yield. */
 #define CO_FN
 #define CO_NO_DEADLINE CLOCK_NEVER
@@ -86,8 +88,13 @@ void co_cancel_enable(void);
 struct co_task *co_self(void);
 const char *co_task_name(const struct co_task *task);
 
-/* Let every other ready task run first.  0 or -ECANCELED. */
+/* Let every other ready task run first.  0 or -ECANCELED.  C++20 made its name
+ * a keyword: there it is co_give_way. */
+#ifdef __cpp_impl_coroutine
+CO_FN int co_give_way(void) __asm__("co_yield");
+#else
 CO_FN int co_yield (void);
+#endif
 /* Park until the deadline.  0 or -ECANCELED. */
 CO_FN int co_sleep_until(int64_t deadline_ns);
 CO_FN int co_sleep(int64_t span_ns);
@@ -175,3 +182,5 @@ struct co_loop *co_loop_self(void);
  * of this library that another thread (or a signal handler: no) may make.
  * 0, or -ENOMEM, -ESHUTDOWN when the loop is ending. */
 int co_loop_post(struct co_loop *loop, void (*fn)(void *arg), void *arg);
+
+EXTERN_C_END

@@ -12,6 +12,8 @@
 #include "coro/base/buf.h"
 #include "coro/coro.h"
 
+EXTERN_C_BEGIN
+
 enum co_dump_format { CO_DUMP_TEXT, CO_DUMP_JSON };
 
 /* Tasks listed at most per loop; what is beyond is counted. */
@@ -70,3 +72,5 @@ typedef void co_blocked_fn(const struct co_blocked *blocked, void *arg);
 void co_on_blocked(co_blocked_fn *fn, void *arg);
 /* The calling task may block its loop (or may not again). */
 void co_watchdog_ignore(bool is_ignored);
+
+EXTERN_C_END

@@ -16,6 +16,8 @@
 
 #include "coro/coro.h"
 
+EXTERN_C_BEGIN
+
 enum co_io_event { CO_READABLE = 1, CO_WRITABLE = 2 };
 
 /* Read 1..cap bytes; 0 is end of stream. */
@@ -69,3 +71,5 @@ MUST_USE int co_park_fd_at(struct co_site *site, int fd, int64_t deadline_ns, co
                            void *arg);
 /* Take it back: true when fn will not be called any more. */
 bool co_unpark_fd(int fd);
+
+EXTERN_C_END

@@ -15,6 +15,8 @@
 
 #include "coro/coro.h"
 
+EXTERN_C_BEGIN
+
 /* Threads at most; work beyond that waits in line, first come first served. */
 #define CO_OFFLOAD_THREADS 8
 /* Calls in line at most; beyond that co_offload returns -EBUSY. */
@@ -38,3 +40,5 @@ struct co_offload_counts {
 };
 /* Any thread. */
 void co_offload_counts(struct co_offload_counts *ret_counts);
+
+EXTERN_C_END

@@ -14,6 +14,10 @@
 
 #include "coro/coro.h"
 
+EXTERN_C_BEGIN
+
 /* service and hints may be NULL.  The list is owned by the caller: freeaddrinfo. */
 CO_FN MUST_USE int co_resolve(const char *host, const char *service, const struct addrinfo *hints,
                               int64_t deadline_ns, struct addrinfo **ret_list);
+
+EXTERN_C_END

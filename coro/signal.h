@@ -10,6 +10,8 @@
 
 #include "coro/coro.h"
 
+EXTERN_C_BEGIN
+
 struct co_signals {
     int fd;
     sigset_t before; /* the thread's mask, to be restored */
@@ -23,3 +25,5 @@ MUST_USE int co_signals_open(struct co_signals *signals, const sigset_t *set);
 CO_FN MUST_USE int co_signals_wait(struct co_signals *signals, int64_t deadline_ns);
 /* Signals that wait are delivered as usual when the mask is restored. */
 void co_signals_close(struct co_signals *signals);
+
+EXTERN_C_END

@@ -18,6 +18,8 @@
 #include "coro/base/list.h"
 #include "coro/coro.h"
 
+EXTERN_C_BEGIN
+
 /* ---- mutex ---- */
 
 struct co_mutex {
@@ -126,3 +128,5 @@ CO_FN MUST_USE int co_queue_join(struct co_queue *queue, int64_t deadline_ns);
 /* No more puts.  Gets go on until it is empty; with is_immediate the items are
  * dropped and count as dealt with. */
 void co_queue_shutdown(struct co_queue *queue, bool is_immediate);
+
+EXTERN_C_END

@@ -1,4 +1,6 @@
-/* A blocking call on another thread, while other tasks go on. */
+/* A blocking call on another thread, while other tasks go on.
+ *
+ *   ./blocking FILE */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,22 +36,28 @@ static int ticker(void *arg)
 
 static int run(void *arg)
 {
+    const char *path = arg;
     int ticks = 0, result = 0;
-    struct job *job = calloc(1, sizeof *job);
     struct co_task *task = co_spawn(ticker, &ticks);
-    if (job == NULL || task == NULL)
-        return 1;
-    snprintf(job->path, sizeof job->path, "%s", (const char *)arg);
+    struct job *job = calloc(1, sizeof *job);
+    if (job == NULL || task == NULL) {
+        free(job);
+        return 1; /* the end of the loop cancels whoever is left */
+    }
+    snprintf(job->path, sizeof job->path, "%s", path);
     int rv = co_offload(count_lines, job, free, co_after(60 * NS_PER_S), &result);
-    if (rv == 0) { /* the job is ours again */
-        if (result < 0)
-            printf("%s: %s\n", job->path, strerror(-result));
-        else
-            printf("%s: %ld lines\n", job->path, job->lines);
+    if (rv == 0) { /* the job is ours again; else the pool drops it when the call has ended */
+        if (result == 0)
+            printf("%s: %ld lines\n", path, job->lines);
+        rv = result;
         free(job);
     }
+    if (rv < 0)
+        fprintf(stderr, "%s: %s\n", path, strerror(-rv));
     co_cancel(task);
-    return co_join(task, CO_NO_DEADLINE, NULL) < 0 || rv < 0 ? 1 : 0;
+    if (co_join(task, CO_NO_DEADLINE, NULL) == 0)
+        fprintf(stderr, "the ticker ran %d times meanwhile\n", ticks);
+    return rv < 0 ? 1 : 0;
 }
 
 int main(int argc, char **argv)

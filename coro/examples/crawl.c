@@ -85,5 +85,9 @@ static int run(void *arg)
 int main(int argc, char **argv)
 {
     struct sites sites = {argc - 1, argv + 1};
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s HOST[:PORT]...\n", argv[0]);
+        return 2;
+    }
     return co_run(run, &sites, NULL) == 0 ? 0 : 1;
 }

@@ -1,6 +1,8 @@
 /* An echo server: one task per connection, ended by SIGINT or SIGTERM.
  *
- *   cc echo.c $(pkg-config --cflags --libs coro) && ./a.out 7000 */
+ *   cc echo.c $(pkg-config --cflags --libs coro) && ./a.out 7000
+ *
+ * Without a port the system picks one. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@ static int accept_all(void *arg)
     for (;;) {
         int fd = co_accept(listener, NULL, NULL, CO_NO_DEADLINE);
         if (fd < 0)
-            return fd; /* -ECANCELED: we are asked to end */
+            return fd; /* -EBADF: closed, we are asked to end */
         struct co_task *task = co_spawn(serve, (void *)(intptr_t)fd);
         if (task == NULL)
             co_close(fd); /* no memory for this one; the others go on */
@@ -61,9 +63,11 @@ static int run(void *arg)
     fflush(stdout);
     int signo = co_signals_wait(&signals, CO_NO_DEADLINE);
     printf("%s: ending\n", strsignal(signo));
+    co_close(listener); /* wakes the acceptor, which ends */
     if (acceptor != NULL)
-        co_detach(acceptor); /* the end of the loop cancels it, and every connection */
+        co_detach(acceptor); /* nobody asks how it ended */
     co_signals_close(&signals);
+    /* The end of the loop cancels the connections that are left, and waits for them. */
     return 0;
 }
 

@@ -4,6 +4,7 @@ import http.server
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -99,12 +100,93 @@ class Package(unittest.TestCase):
             text = self.prefix / "text"
             text.write_text("a\n" * 1234)
             self.assertEqual(output(program, text, env=self.env), f"{text}: 1234 lines\n")
+            self.fails(1, "No such file or directory", program, self.prefix / "none")
+
+    def fails(self, code, why, *command):
+        done = subprocess.run(command, capture_output=True, text=True, env=self.env, timeout=60)
+        self.assertIn(why, done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (code, ""))
+
+    def test_a_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            self.fails(1, "Address already in use", self.build("echo", False), str(taken.getsockname()[1]))
+
+    def test_a_name_that_does_not_exist(self):
+        program = self.build("crawl", False)
+        self.assertRegex(output(program, "name.invalid", env=self.env), r"^name\.invalid: [A-Z]")
+        self.fails(2, "usage:", program)
+
+    def test_every_header_stands_alone(self):
+        headers = [f"coro/{p.relative_to(self.prefix / 'include' / 'coro')}" for p in
+                   (self.prefix / "include" / "coro").rglob("*.h")]
+        self.assertIn("coro/coro.h", headers)
+        compilers = [("cc", "-std=c11", "-xc", "-D_POSIX_C_SOURCE=200809L")]
+        if shutil.which("c++"):
+            compilers += [("c++", "-std=c++17", "-xc++"), ("c++", "-std=c++20", "-xc++")]
+        for header in headers:
+            for compiler in compilers:
+                with self.subTest(header=header, compiler=compiler):
+                    done = subprocess.run(
+                        [*compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+                         f"-I{self.prefix / 'include'}", "-"],
+                        input=f"#include <{header}>\nint at_least_one;\n", capture_output=True, text=True,
+                        timeout=60)
+                    self.assertEqual(done.stderr, "")
+
+    @unittest.skipUnless(shutil.which("c++"), "no C++ compiler")
+    def test_a_cpp_program_links(self):
+        source, program = self.prefix / "user.cpp", self.prefix / "user"
+        for standard, give_way in (("c++17", "co_yield"), ("c++20", "co_give_way")):
+            source.write_text(CPP.replace("GIVE_WAY", give_way))
+            output("c++", f"-std={standard}", "-Wall", "-Wextra", "-Werror", *self.flags, source, "-o", program,
+                   *output("pkg-config", "--cflags", "--libs", "coro", env=self.env).split(), env=self.env)
+            self.assertEqual(output(program, env=self.env), "got 42\n")
+
+    def test_a_program_without_shared_libraries(self):
+        if self.flags:
+            self.skipTest("a sanitizer's runtime is shared")
+        program = self.prefix / "static"
+        output("cc", EXAMPLES / "pipeline.c", "-static", "-o", program,
+               *output("pkg-config", "--static", "--cflags", "--libs", "coro", env=self.env).split(), env=self.env)
+        self.assertEqual(output(program), "sum of squares: 333833500\n")
 
     def test_the_shared_library_exports_the_api_alone(self):
         library = next(self.prefix.rglob("libcoro.so"))
         names = [line.split()[-1] for line in output("nm", "-D", "--defined-only", library).splitlines()]
         self.assertIn("co_run", names)
         self.assertEqual([n for n in names if not n.startswith(("co_", "buf_"))], [])
+
+
+CPP = """
+#include <cstdio>
+
+#include <coro/sync.h>
+
+static int answer(void *arg)
+{
+    int number = 42;
+    return GIVE_WAY() < 0 ? 1 : co_chan_send(static_cast<co_chan *>(arg), &number, CO_NO_DEADLINE);
+}
+
+static int run(void *)
+{
+    int got = 0;
+    co_chan *chan = co_chan_new(sizeof(got), 0);
+    co_group group;
+    co_group_init(&group, 1, 0);
+    if (co_group_spawn(&group, answer, chan, CO_NO_DEADLINE) == 0 &&
+        co_chan_recv(chan, &got, co_after(20 * NS_PER_S)) == 0)
+        std::printf("got %d\\n", got);
+    int rv = co_group_close(&group);
+    co_chan_free(chan);
+    return rv;
+}
+
+int main()
+{
+    return co_run(run, nullptr, nullptr);
+}
+"""
 
 
 class QuietHandler(http.server.BaseHTTPRequestHandler):
