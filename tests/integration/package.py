@@ -116,6 +116,13 @@ class Package(unittest.TestCase):
         self.assertRegex(output(program, "name.invalid", env=self.env), r"^name\.invalid: [A-Z]")
         self.fails(2, "usage:", program)
 
+    @unittest.skipUnless(shutil.which("man"), "no man")
+    def test_each_function_leads_to_the_manual(self):
+        for name in ("coro", "co_spawn", "co_select", "co_dump_all"):
+            page = output("man", "--warnings", "-M", self.prefix / "share" / "man", name,
+                          env={**self.env, "MANPAGER": "cat", "MAN_KEEP_FORMATTING": "", "LC_ALL": "C"})
+            self.assertIn("tasks in blocking style on an event loop", page)
+
     def test_every_header_stands_alone(self):
         headers = [f"coro/{p.relative_to(self.prefix / 'include' / 'coro')}" for p in
                    (self.prefix / "include" / "coro").rglob("*.h")]
