@@ -116,7 +116,8 @@ static void man_param(const struct cfg_param *param)
 
 static void print_man(void)
 {
-    printf(".TH DOMAIND 8 \"November 22, 2026\" \"domaind %s\" \"System administration\"\n", DOMAIND_VERSION);
+    printf(".TH DOMAIND 8 \"November 22, 2026\" \"domaind %s\" \"System administration\"\n",
+           DOMAIND_VERSION);
     puts(".SH NAME\ndomaind \\- the domain of a URL, over HTTP\n"
          ".SH SYNOPSIS\n.B domaind\n[\\fB\\-\\-\\fINAME\\fR=\\fIVALUE\\fR...]\n"
          ".SH DESCRIPTION\nAnswers\n.B GET /domain?url=U\nwith the domain of the URL, as JSON or "
