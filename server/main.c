@@ -106,7 +106,8 @@ static void reload(void *arg)
     cfg_adopt(&in->cfg, &next, on_fixed);
     cfg_fini(&next);
     app_set_limits(in->app, &in->cfg);
-    (void)suffixes_reload(&in->cfg); /* said why; the old list stays */
+    /* said why when it fails; the old list stays */
+    (void)!suffixes_reload(&in->cfg, in->server.reloads + 1, mode_oldest_reload(&in->server));
     log_info("reloaded");
 }
 
@@ -115,11 +116,12 @@ static void reload_child(void *arg)
     struct instance *in = arg;
     struct config next;
     struct cfg_error error;
-    if (load(&next, &in->args, &error) < 0)
-        return; /* the master says so */
+    /* limits are in memory that is shared; the rest is the master's business */
+    if (suffixes_adopt() || load(&next, &in->args, &error) < 0)
+        return;
     cfg_adopt(&in->cfg, &next, NULL);
     cfg_fini(&next);
-    (void)suffixes_reload(&in->cfg);
+    (void)!suffixes_load(&in->cfg);
 }
 
 static int reopen_logs(void *arg)
@@ -169,6 +171,8 @@ static int prepare(struct instance *in)
         return rv;
     }
     rv = metrics_init(workers_of(cfg));
+    if (rv == 0 && cfg->mode == CFG_MODE_PREFORK)
+        rv = suffixes_share();
     if (rv == 0 && cfg->profile)
         rv = prof_segment_create(workers_of(cfg) < PROFILED_MAX ? workers_of(cfg) : PROFILED_MAX);
     if (rv == 0 && cfg->profile)
@@ -225,9 +229,9 @@ static int act(struct instance *in)
 {
     switch (in->args.action) {
     case CFG_RUN:
-        return suffixes_reload(&in->cfg) < 0 ? EXIT_CONFIG : serve(in);
+        return suffixes_load(&in->cfg) < 0 ? EXIT_CONFIG : serve(in);
     case CFG_CHECK:
-        if (suffixes_reload(&in->cfg) < 0)
+        if (suffixes_load(&in->cfg) < 0)
             return EXIT_CONFIG;
         puts("domaind: the configuration is right");
         return printed();

@@ -173,6 +173,13 @@ void domain_suffixes_ref(struct domain_suffixes *suffixes);
 void domain_suffixes_unref(struct domain_suffixes *suffixes); /* NULL: nothing */
 struct domain_suffixes_info domain_suffixes_info(const struct domain_suffixes *suffixes);
 
+/* Bytes that a copy takes. */
+size_t domain_suffixes_bytes(const struct domain_suffixes *suffixes);
+/* Copy the table whole into the caller's memory (of that many bytes, 64-aligned), at its
+ * front.  It is there as long as the memory is, at the same address in processes
+ * forked later; ref and unref do nothing to it. */
+struct domain_suffixes *domain_suffixes_copy(const struct domain_suffixes *suffixes, void *memory);
+
 /* ---- the list in force ----
  *
  * One list is in force in a process, swapped while threads use it: each thread

@@ -13,6 +13,8 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "server/domain/domain.h"
@@ -41,10 +43,12 @@ struct suffix_node {
 
 struct domain_suffixes {
     atomic_uint refs;
+    bool is_placed;            /* lies in the caller's memory: never freed */
     uint32_t group_mask;       /* groups - 1 */
     unsigned char *tags;       /* a byte per slot */
     struct suffix_node *nodes; /* a node per slot */
     char *text;
+    size_t text_bytes;
     struct domain_suffixes_info info;
 };
 

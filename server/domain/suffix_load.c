@@ -260,7 +260,8 @@ static size_t groups_for(size_t nodes)
 static int build(const struct loader *l, struct domain_suffixes *s)
 {
     s->info = l->info;
-    s->text = malloc(TEXT_FRONT_BYTES + l->text_len);
+    s->text_bytes = TEXT_FRONT_BYTES + l->text_len;
+    s->text = malloc(s->text_bytes);
     if (s->text == NULL)
         return -ENOMEM;
     memset(s->text, 0, TEXT_FRONT_BYTES);
@@ -365,12 +366,14 @@ int domain_suffixes_load(const char *path, struct domain_suffixes **ret_suffixes
 
 void domain_suffixes_ref(struct domain_suffixes *s)
 {
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    if (!s->is_placed)
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 }
 
 void domain_suffixes_unref(struct domain_suffixes *s)
 {
-    if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+    if (s == NULL || s->is_placed ||
+        atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
         return;
     free(s->tags);
     free(s->nodes);

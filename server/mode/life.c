@@ -99,6 +99,7 @@ static void reload(struct life *life)
     struct mode_server *server = life->server;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_now_ns() / NS_PER_US);
     server->hooks.reload(server->hooks.arg);
+    server->reloads++;
     server->ops->relay(server, SIGHUP);
     metrics_add(METRICS_RELOADS, 1);
     sd_notify(0, "READY=1");
@@ -110,6 +111,12 @@ static void reopen_logs(struct mode_server *server)
     if (rv < 0)
         log_error("cannot open the access log again: %s; the old one goes on", err_text(rv));
     server->ops->relay(server, SIGUSR1);
+}
+
+unsigned mode_oldest_reload(struct mode_server *server)
+{
+    return server->ops->oldest_reload != NULL ? server->ops->oldest_reload(server)
+                                              : server->reloads;
 }
 
 static void take_signals(struct life *life)

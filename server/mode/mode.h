@@ -45,6 +45,9 @@ struct mode_ops {
     void (*relay)(struct mode_server *server, int signo);
     /* No worker hangs, as far as can be told. */
     bool (*is_healthy)(struct mode_server *server);
+    /* The number of the reload that every worker has obeyed, or a later one; NULL: workers
+     * share all that a reload changes. */
+    unsigned (*oldest_reload)(struct mode_server *server);
     /* Every worker has ended. */
     bool (*is_finished)(struct mode_server *server);
     /* Cancel what is left; is_finished follows soon. */
@@ -83,6 +86,7 @@ struct mode_server {
     int wake_fd; /* eventfd: a worker has news for the main thread */
     bool has_failed;
     int ended_by;     /* the first signal that told it to stop; 0: none did */
+    unsigned reloads; /* so far; hooks.reload is called for the next one */
     unsigned workers; /* event loops, whatever cfg says; 0: what cfg says */
     /* The administrators' own application and listeners, served by an event loop
      * beside the workers; NULL: none. */
@@ -100,6 +104,9 @@ void mode_hold_signals(bool stops_too);
 /* Start, say so, serve until a signal ends it.  0, or -errno when it could not
  * start or a worker was lost. */
 MUST_USE int mode_run(struct mode_server *server);
+
+/* The number of the reload that every worker has obeyed. */
+unsigned mode_oldest_reload(struct mode_server *server);
 
 /* A worker ended, or died: the main thread looks at once. */
 void mode_wake(struct mode_server *server);

@@ -114,12 +114,16 @@ static void set_state(enum score_state state)
     atomic_store(&child.score->state, state);
 }
 
-/* Between two requests: what a handler may not do itself. */
+/* While no request is in work: what a handler may not do itself. */
 static void obey_signals(void)
 {
     const struct mode_hooks *hooks = &child.mode->server->hooks;
-    if (atomic_exchange(&child.wants_reload, false))
+    if (atomic_exchange(&child.wants_reload, false)) {
+        /* first: a reload that comes meanwhile is obeyed once more */
+        unsigned reload = atomic_load(&child.mode->board->reloads);
         hooks->reload_child(hooks->arg);
+        atomic_store(&child.score->reload, reload);
+    }
     if (atomic_exchange(&child.wants_logs, false))
         (void)hooks->reopen_logs(hooks->arg); /* the master says so */
 }
@@ -127,10 +131,9 @@ static void obey_signals(void)
 static void on_idle(struct blocking *b, bool is_idle)
 {
     set_state(is_idle ? SCORE_KEEPALIVE : SCORE_SERVING);
-    if (is_idle) {
-        obey_signals();
+    obey_signals(); /* also before a request, which may have been waited for long */
+    if (is_idle)
         atomic_fetch_add_explicit(&child.score->turns, 1, memory_order_relaxed);
-    }
     (void)b;
 }
 
@@ -269,7 +272,8 @@ static int spawn(struct prefork_mode *m, unsigned index)
     struct score *score = &m->board->scores[index];
     pid_t master = getpid();
     m->slots[index] = metrics_lease();
-    *score = (struct score){.state = SCORE_STARTING, .since_ns = clock_now_ns()};
+    *score = (struct score){
+        .state = SCORE_STARTING, .since_ns = clock_now_ns(), .reload = m->server->reloads};
     score->started_ns = score->since_ns;
     pid_t pid = fork();
     if (pid == 0)
@@ -491,7 +495,23 @@ static void cut(struct mode_server *server)
 
 static void relay(struct mode_server *server, int signo)
 {
-    signal_all(server->state, signo);
+    struct prefork_mode *m = server->state;
+    if (signo == SIGHUP)
+        atomic_store(&m->board->reloads, server->reloads);
+    signal_all(m, signo);
+}
+
+static unsigned oldest_reload(struct mode_server *server)
+{
+    const struct prefork_mode *m = server->state;
+    unsigned oldest = server->reloads;
+    for (unsigned i = 0; i < m->board->count; i++) {
+        const struct score *score = &m->board->scores[i];
+        unsigned reload = atomic_load(&score->reload);
+        if (atomic_load(&score->state) != SCORE_FREE && reload < oldest)
+            oldest = reload;
+    }
+    return oldest;
 }
 
 static bool is_healthy(struct mode_server *server)
@@ -551,6 +571,7 @@ const struct mode_ops mode_prefork = {
     .tick = tick,
     .relay = relay,
     .is_healthy = is_healthy,
+    .oldest_reload = oldest_reload,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

@@ -24,6 +24,7 @@ struct score {
     atomic_int state;
     atomic_llong since_ns; /* of this state */
     int64_t started_ns;
+    atomic_uint reload; /* the last one it has obeyed */
     atomic_ullong connections;
     struct http_held held; /* to be given back when it dies */
     atomic_ullong turns;   /* how often it became idle: requests, when not pipelined */
@@ -31,6 +32,7 @@ struct score {
 
 struct scoreboard {
     unsigned count;
+    atomic_uint reloads;    /* the last one there was */
     atomic_llong idle_hint; /* about how many children are idle; set right every tick */
     struct score scores[];
 };

@@ -76,6 +76,19 @@ class Exchange(unittest.TestCase):
                     self.assertEqual(failures, [])
                     self.assertEqual(answers, {"co.uk", "a.co.uk"})
 
+    def test_in_prefork_mode_the_master_alone_reads_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "list.dat")
+            put(path, OLD, 1000)
+            with Domaind("prefork", f"--suffix-list={path}", "--min-spare=6") as server:
+                self.wait_for(server, "co.uk")
+                path.unlink()
+                os.mkfifo(path)
+                os.kill(server.pid, signal.SIGHUP)
+                path.write_text(NEW)  # whoever else reads waits for ever
+                self.wait_for(server, "a.co.uk")
+                path.unlink()
+
     def test_a_server_does_not_start_with_a_broken_list(self):
         with tempfile.NamedTemporaryFile("w") as file:
             file.write(BROKEN)

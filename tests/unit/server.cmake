@@ -1,5 +1,6 @@
 domaind_test(config DEPS config)
 domaind_test(metrics DEPS metrics)
+domaind_test(suffixes SOURCES ${CMAKE_SOURCE_DIR}/server/suffixes.c DEPS domain config)
 domaind_test(workload DEPS endpoint)
 domaind_test(endpoint_domain DEPS endpoint http domain)
 domaind_test(listen DEPS mode)
