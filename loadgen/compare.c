@@ -5,11 +5,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "coro/base/clock.h"
 #include "coro/base/units.h"
 #include "loadgen/block.h"
+#include "loadgen/live.h"
 
 /* Loadgen at its limit while the server is not: then throughput shows loadgen. */
 #define OWN_LIMIT    0.9
@@ -283,11 +283,11 @@ static double round_down(double rate)
     return rate < 10 ? rate : floor(rate / step) * step;
 }
 
-static void show(const struct lg_options *o, const char *what, const char *name, unsigned done,
-                 unsigned all)
+static void show(const struct lg_comparison *c, const struct lg_options *o, const char *what,
+                 const char *name, unsigned done, unsigned all)
 {
-    if (!o->quiet && isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K  %s %u/%u: %s", what, done, all, name);
+    if (lg_live_is_wanted(o->quiet))
+        lg_live_show("  %s: %s %u of %u, %s", c->scenario->name, what, done, all, name);
 }
 
 /* Every candidate once, to find the rate that all can be asked for. */
@@ -296,7 +296,7 @@ static int run_pilot(struct lg_comparison *c, struct lg_block_plan *plan, struct
     double least = INFINITY;
     for (size_t i = 0; i < c->n; i++) {
         struct lg_block block;
-        show(plan->options, "pilot", c->candidates[i].name, (unsigned)i + 1, (unsigned)c->n);
+        show(c, plan->options, "pilot", c->candidates[i].name, (unsigned)i + 1, (unsigned)c->n);
         plan->candidate = &c->candidates[i];
         int rv = 0;
         block.requests_per_s = 0;
@@ -358,7 +358,7 @@ static int run_blocks(struct lg_comparison *c, struct lg_block_plan *plan, struc
     for (unsigned i = 0; i < all; i++) {
         struct lg_side *side = &c->sides[order[i]];
         plan->candidate = &c->candidates[order[i]];
-        show(plan->options, "block", plan->candidate->name, i + 1, all);
+        show(c, plan->options, "block", plan->candidate->name, i + 1, all);
         int rv = run_block(c, plan, side, why);
         if (rv < 0)
             return rv;
@@ -406,8 +406,8 @@ int lg_compare(const struct lg_options *o, const struct lg_scenario *scenario, c
         rv = run_pilot(c, &plan, why);
     if (rv == 0)
         rv = run_blocks(c, &plan, why);
-    if (!o->quiet && isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
+    if (lg_live_is_wanted(o->quiet))
+        lg_live_show("%s", "");
     c->interrupted = rv == -EINTR;
     if (rv < 0 && rv != -EINTR)
         lg_comparison_fini(c);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "coro/base/clock.h"
+#include "coro/base/err.h"
 #include "coro/io.h"
 #include "coro/prof/prof.h"
 #include "loadgen/target.h"
@@ -15,6 +16,10 @@
 #define BACKOFF_MAX_NS   (320 * NS_PER_MS)
 #define TRICKLE_BYTES    16
 #define READ_BYTES       65536
+/* A request that may not fit into the socket's buffer, and how long to wait for
+ * room before looking for an answer. */
+#define LARGE_BYTES 65536
+#define LOOK_NS     (5 * NS_PER_MS)
 
 void lg_conn_init(struct lg_conn *c, struct lg_worker *worker, unsigned index)
 {
@@ -34,12 +39,12 @@ static struct lg_record *record_of(const struct lg_conn *c)
 }
 
 /* All requests under way have ended in the same way. */
-static void end_all(struct lg_conn *c, enum lg_outcome outcome, int err)
+static void end_all(struct lg_conn *c, enum lg_outcome outcome, const char *why)
 {
     struct lg_record *r = record_of(c);
     c->now_ns = clock_now_ns();
-    if (r->first_error[outcome] == 0)
-        r->first_error[outcome] = -err;
+    if (r->first_why[outcome] == NULL && outcome != LG_UNFINISHED)
+        r->first_why[outcome] = why;
     for (; c->unanswered > 0; c->unanswered--)
         lg_record_end(r, outcome, c->due_ns, c->sent_ns, c->now_ns);
     hang_up(c);
@@ -85,67 +90,6 @@ static int hook_up(struct lg_conn *c, int64_t deadline_ns)
     return 0;
 }
 
-/* ---- writing ---- */
-
-static int trickle(struct lg_conn *c, const char *bytes, size_t n, int64_t deadline_ns)
-{
-    int64_t pause_ns = c->worker->load->trickle_ns;
-    while (n > 0) {
-        size_t piece = n < TRICKLE_BYTES ? n : TRICKLE_BYTES;
-        ssize_t rv = co_write(c->fd, bytes, piece, deadline_ns);
-        if (rv >= 0)
-            rv = co_sleep(pause_ns);
-        if (rv < 0)
-            return (int)rv;
-        bytes += piece;
-        n -= piece;
-    }
-    return 0;
-}
-
-static const char *next_request(struct lg_worker *w, size_t *ret_bytes)
-{
-    const struct lg_requests *all = w->load->requests;
-    const char *bytes = lg_request_at(all, w->next_request, ret_bytes);
-    if (++w->next_request >= all->n)
-        w->next_request = 0;
-    return bytes;
-}
-
-static int write_batch(struct lg_conn *c, int64_t deadline_ns)
-{
-    PROF_FN();
-    struct lg_worker *w = c->worker;
-    struct iovec iov[LG_PIPELINE_MAX];
-    for (unsigned i = 0; i < c->unanswered; i++) {
-        size_t n;
-        const char *bytes = next_request(w, &n);
-        iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
-    }
-    ssize_t rv = co_writev(c->fd, iov, (int)c->unanswered, deadline_ns);
-    if (rv > 0)
-        record_of(c)->written_bytes += (uint64_t)rv;
-    return rv < 0 ? (int)rv : 0;
-}
-
-static int write_one(struct lg_conn *c, int64_t deadline_ns)
-{
-    PROF_FN();
-    size_t n;
-    const char *bytes = next_request(c->worker, &n);
-    if (c->worker->load->trickle_ns > 0) {
-        int rv = trickle(c, bytes, n, deadline_ns);
-        if (rv < 0)
-            return rv;
-    } else {
-        ssize_t rv = co_write(c->fd, bytes, n, deadline_ns);
-        if (rv < 0)
-            return (int)rv;
-    }
-    record_of(c)->written_bytes += n;
-    return 0;
-}
-
 /* ---- reading ---- */
 
 static void end_one(struct lg_conn *c)
@@ -183,27 +127,154 @@ static enum lg_outcome take_bytes(struct lg_conn *c, const char *bytes, size_t n
     return LG_OK;
 }
 
+/* n bytes (0: end of stream) have come into the worker's buffer. */
+static enum lg_outcome take_some(struct lg_conn *c, size_t n)
+{
+    c->now_ns = clock_now_ns();
+    c->worker->activity++;
+    record_of(c)->read_bytes += (uint64_t)n;
+    return take_bytes(c, c->worker->buffer, n);
+}
+
+static const char *problem_of(const struct lg_conn *c, enum lg_outcome outcome)
+{
+    return outcome == LG_MALFORMED ? c->reply.problem : NULL;
+}
+
 static void read_answers(struct lg_conn *c, int64_t deadline_ns)
 {
     PROF_FN();
-    char *buffer = c->worker->buffer;
     while (c->unanswered > 0) {
-        ssize_t n = co_read(c->fd, buffer, READ_BYTES, deadline_ns);
+        ssize_t n = co_read(c->fd, c->worker->buffer, READ_BYTES, deadline_ns);
         if (UNLIKELY(n < 0)) {
-            end_all(c, outcome_of((int)n, LG_RESET), (int)n);
+            end_all(c, outcome_of((int)n, LG_RESET), err_text((int)n));
             return;
         }
-        c->now_ns = clock_now_ns();
-        c->worker->activity++;
-        record_of(c)->read_bytes += (uint64_t)n;
-        enum lg_outcome outcome = take_bytes(c, buffer, (size_t)n);
+        enum lg_outcome outcome = take_some(c, (size_t)n);
         if (UNLIKELY(outcome != LG_OK)) {
-            end_all(c, outcome, 0);
+            end_all(c, outcome, problem_of(c, outcome));
             return;
         }
     }
     if (!c->reply.keep_alive || !c->worker->load->keepalive)
         hang_up(c);
+}
+
+/* ---- writing ---- */
+
+static int trickle(struct lg_conn *c, const char *bytes, size_t n, int64_t deadline_ns)
+{
+    int64_t pause_ns = c->worker->load->trickle_ns;
+    while (n > 0) {
+        size_t piece = n < TRICKLE_BYTES ? n : TRICKLE_BYTES;
+        ssize_t rv = co_write(c->fd, bytes, piece, deadline_ns);
+        if (rv >= 0)
+            rv = co_sleep(pause_ns);
+        if (rv < 0)
+            return (int)rv;
+        bytes += piece;
+        n -= piece;
+    }
+    return 0;
+}
+
+static const char *next_request(struct lg_worker *w, size_t *ret_bytes)
+{
+    const struct lg_requests *all = w->load->requests;
+    const char *bytes = lg_request_at(all, w->next_request, ret_bytes);
+    if (++w->next_request >= all->n)
+        w->next_request = 0;
+    return bytes;
+}
+
+/* Send a large request, and look for answers whenever the server stops taking it
+ * in: a refusal need not wait for the end of the body, nor answers to the
+ * requests before this one until the server can send no more. */
+static int write_large(struct lg_conn *c, const char *bytes, size_t n, int64_t deadline_ns)
+{
+    PROF_FN();
+    while (n > 0 && c->unanswered > 0) {
+        struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+        struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+        int64_t look_ns = clock_add_ns(clock_now_ns(), LOOK_NS);
+        ssize_t rv = co_sendmsg(c->fd, &message, 0, look_ns < deadline_ns ? look_ns : deadline_ns);
+        if (rv > 0) {
+            record_of(c)->written_bytes += (uint64_t)rv;
+            bytes += rv;
+            n -= (size_t)rv;
+            continue;
+        }
+        if (rv != -ETIMEDOUT || look_ns >= deadline_ns)
+            return (int)rv;
+        rv = co_read(c->fd, c->worker->buffer, READ_BYTES, 0);
+        if (rv == -ETIMEDOUT)
+            continue;
+        if (rv <= 0)
+            return rv < 0 ? (int)rv : -EPIPE;
+        enum lg_outcome outcome = take_some(c, (size_t)rv);
+        if (outcome != LG_OK)
+            end_all(c, outcome, problem_of(c, outcome));
+    }
+    return n == 0 ? 0 : -EPIPE; /* half a request: no other one can follow it */
+}
+
+static int write_batch(struct lg_conn *c, int64_t deadline_ns)
+{
+    PROF_FN();
+    struct lg_worker *w = c->worker;
+    struct iovec iov[LG_PIPELINE_MAX];
+    unsigned batch = c->unanswered;
+    size_t sum = 0;
+    for (unsigned i = 0; i < batch; i++) {
+        size_t n;
+        const char *bytes = next_request(w, &n);
+        iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+        sum += n;
+    }
+    if (sum > LARGE_BYTES) {
+        int rv = 0;
+        for (unsigned i = 0; i < batch && rv == 0; i++)
+            rv = write_large(c, iov[i].iov_base, iov[i].iov_len, deadline_ns);
+        return rv;
+    }
+    ssize_t rv = co_writev(c->fd, iov, (int)batch, deadline_ns);
+    if (rv > 0)
+        record_of(c)->written_bytes += (uint64_t)rv;
+    return rv < 0 ? (int)rv : 0;
+}
+
+static int write_one(struct lg_conn *c, int64_t deadline_ns)
+{
+    PROF_FN();
+    size_t n;
+    const char *bytes = next_request(c->worker, &n);
+    if (c->worker->load->trickle_ns > 0) {
+        int rv = trickle(c, bytes, n, deadline_ns);
+        if (rv < 0)
+            return rv;
+    } else if (n > LARGE_BYTES) {
+        return write_large(c, bytes, n, deadline_ns);
+    } else {
+        ssize_t rv = co_write(c->fd, bytes, n, deadline_ns);
+        if (rv < 0)
+            return (int)rv;
+    }
+    record_of(c)->written_bytes += n;
+    return 0;
+}
+
+/* Writing failed because the server closed: it may have answered before. */
+static void end_unwritten(struct lg_conn *c, int err, int64_t deadline_ns)
+{
+    ssize_t n = err == -EPIPE || err == -ECONNRESET ? 1 : 0;
+    while (n > 0 && c->unanswered > 0) {
+        n = co_read(c->fd, c->worker->buffer, READ_BYTES, deadline_ns);
+        if (n > 0 && take_some(c, (size_t)n) != LG_OK)
+            break;
+    }
+    if (c->unanswered > 0)
+        end_all(c, outcome_of(err, LG_WRITE), err_text(err));
+    hang_up(c);
 }
 
 /* ---- one request, or one batch ---- */
@@ -220,7 +291,7 @@ static void exchange(struct lg_conn *c, unsigned batch)
         int rv = hook_up(c, deadline_ns);
         if (rv < 0) {
             r->sent++;
-            end_all(c, outcome_of(rv, LG_CONNECT), rv);
+            end_all(c, outcome_of(rv, LG_CONNECT), err_text(rv));
             c->backoff_ns = c->backoff_ns == 0                   ? BACKOFF_FIRST_NS
                             : c->backoff_ns * 2 > BACKOFF_MAX_NS ? BACKOFF_MAX_NS
                                                                  : c->backoff_ns * 2;
@@ -233,7 +304,7 @@ static void exchange(struct lg_conn *c, unsigned batch)
     c->sent_ns = c->now_ns;
     int rv = batch == 1 ? write_one(c, deadline_ns) : write_batch(c, deadline_ns);
     if (UNLIKELY(rv < 0)) {
-        end_all(c, outcome_of(rv, LG_WRITE), rv);
+        end_unwritten(c, rv, deadline_ns);
         return;
     }
     read_answers(c, deadline_ns);

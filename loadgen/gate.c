@@ -90,10 +90,10 @@ static double value_of(const struct lg_gate *g, const struct lg_result *r, bool 
         *ret_known = hist_knows(h, percent);
         return (double)hist_percentile_ns(h, percent);
     }
-    if (strcmp(g->name, "mean") == 0)
-        return hist_mean_ns(h);
-    if (strcmp(g->name, "max") == 0)
-        return (double)h->max_ns;
+    if (is_latency(g->name)) {
+        *ret_known = h->total > 0;
+        return strcmp(g->name, "mean") == 0 ? hist_mean_ns(h) : (double)h->max_ns;
+    }
     if (strcmp(g->name, "rps") == 0)
         return r->requests_per_s;
     if (strcmp(g->name, "unsent") == 0)
@@ -115,4 +115,20 @@ bool lg_gate_holds(const struct lg_gate *g, const struct lg_result *r, bool *ret
     if (g->or_equal && value == g->limit)
         return true;
     return g->is_greater ? value > g->limit : value < g->limit;
+}
+
+void lg_gate_describe(const struct lg_gate_result *g, char *text, size_t bytes)
+{
+    char value[UNITS_TEXT_BYTES];
+    if (is_latency(g->gate.name))
+        units_format_ns(g->value, value);
+    else if (strcmp(g->gate.name, "errors") == 0)
+        snprintf(value, sizeof value, "%.3g%%", g->value * 100);
+    else
+        snprintf(value, sizeof value, "%.10g", g->value);
+    if (!g->is_known)
+        snprintf(text, bytes, "%s: too few requests to say", g->gate.text);
+    else
+        snprintf(text, bytes, "%s: %s, it is %s", g->gate.text, g->holds ? "breached" : "held off",
+                 value);
 }

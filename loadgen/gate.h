@@ -25,3 +25,12 @@ MUST_USE int lg_gate_parse(const char *text, struct lg_gate *ret_gate, struct lg
 /* Does it hold?  *ret_known false: too few samples to say (then it does not). */
 bool lg_gate_holds(const struct lg_gate *g, const struct lg_result *r, bool *ret_known,
                    double *ret_value);
+
+struct lg_gate_result {
+    struct lg_gate gate;
+    bool is_known;
+    bool holds;
+    double value;
+};
+/* What became of it, in one line: "p99>5ms: breached, it is 7.31ms". */
+void lg_gate_describe(const struct lg_gate_result *g, char *text, size_t bytes);

@@ -1,8 +1,11 @@
 #include "loadgen/html.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coro/base/std.h"
 
@@ -57,6 +60,20 @@ int lg_file_write(const char *path, const char *text, size_t n)
     struct out o = open_out(path);
     put(&o, text, n);
     return close_out(&o);
+}
+
+int lg_file_probe(const char *path)
+{
+    if (strcmp(path, "-") == 0)
+        return 0;
+    bool is_new = access(path, F_OK) < 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (fd < 0)
+        return errno == ENXIO ? 0 : -errno; /* a pipe that nobody reads yet */
+    close(fd);
+    if (is_new)
+        unlink(path);
+    return 0;
 }
 
 /* JSON within a script element: a "</" in a string would end it. */

@@ -13,3 +13,5 @@
 MUST_USE int lg_html_write(const char *path, const char *json, size_t n);
 /* The same for plain text. */
 MUST_USE int lg_file_write(const char *path, const char *text, size_t n);
+/* Could a file be written there?  Leaves everything as it is. */
+MUST_USE int lg_file_probe(const char *path);

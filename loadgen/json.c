@@ -147,6 +147,14 @@ static void put_counts(struct out *o, const struct lg_record *r)
             put(o, "%s\"%zu\":%ju", comma, i, (uintmax_t)r->statuses[i]);
             comma = ",";
         }
+    put(o, "},\"reasons\":{");
+    comma = "";
+    for (int i = 0; i < LG_OUTCOMES; i++)
+        if (r->first_why[i] != NULL) {
+            put(o, "%s", comma);
+            put_text(o, lg_outcome_word[i], r->first_why[i]);
+            comma = ",";
+        }
     put(o, "}");
 }
 
@@ -204,8 +212,9 @@ static void put_result(struct out *o, const struct lg_load *load, const struct l
     put_latency(o, "errors", &r->record.errors);
     put(o, ",");
     put_latency(o, "loop_lag", &r->loop_lag);
-    put(o, ",\"own_cpu\":%.4g,\"own_wait\":%.4g,\"own_cpu_us\":%.4g,\"involuntary_switches\":%jd",
-        r->own_cpu, r->own_wait, r->own_cpu_us, (intmax_t)r->involuntary);
+    put(o, ",\"own_cpu\":%.4g,\"own_wait\":%.4g,\"involuntary_switches\":%jd,", r->own_cpu,
+        r->own_wait, (intmax_t)r->involuntary);
+    put_number(o, "own_cpu_us", r->own_cpu_us);
     put(o, ",");
     put_number(o, "server_counted", r->server_counted >= 0 ? (double)r->server_counted : NAN);
     put(o, ",\"tick_s\":%g,", (double)r->record.tick_ns / 1e9);

@@ -18,13 +18,6 @@ struct lg_setting {
     int64_t start_wall_ns;
 };
 
-struct lg_gate_result {
-    struct lg_gate gate;
-    bool is_known;
-    bool holds;
-    double value;
-};
-
 /* Everything that is known about one run. */
 struct lg_run_report {
     const struct lg_setting *setting;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
@@ -17,6 +16,7 @@
 #include "loadgen/gate.h"
 #include "loadgen/html.h"
 #include "loadgen/json.h"
+#include "loadgen/live.h"
 #include "loadgen/options.h"
 #include "loadgen/reply.h"
 #include "loadgen/report.h"
@@ -29,6 +29,9 @@
 
 #define JSON_MAX_BYTES    (256 << 20)
 #define PROFILE_MAX_BYTES (4 << 20)
+#define EXIT_USAGE        2
+#define EXIT_BREACHED     3
+#define EXIT_INVALID      4
 
 static bool stop;
 static struct lg_setting setting;
@@ -63,10 +66,23 @@ static void set_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+/* What the line showed last, for the rate. */
+struct progress {
+    const struct lg_load *load;
+    double seconds;
+    uint64_t done;
+};
+
 static void show_progress(void *arg, double seconds, uint64_t ok, uint64_t failed)
 {
-    (void)arg;
-    fprintf(stderr, "\r  %6.1fs  %ju ok  %ju failed ", seconds, (uintmax_t)ok, (uintmax_t)failed);
+    struct progress *p = arg;
+    char text[LG_LIVE_BYTES];
+    double span = seconds - (p->seconds < 0 ? 0 : p->seconds);
+    double per_s = span > 0 ? (double)(ok + failed - p->done) / span : 0;
+    lg_live_text(p->load, seconds, ok, failed, per_s, text);
+    lg_live_show("%s", text);
+    p->seconds = seconds;
+    p->done = ok + failed;
 }
 
 static int complain(const char *text)
@@ -86,21 +102,24 @@ static int parse_gates(const struct lg_options *o, struct lg_gate_result gates[L
     return 0;
 }
 
-/* Not evaluated on a partial result. */
-static int judge_gates(const struct lg_options *o, const struct lg_result *r, int code,
+/* Not evaluated on a partial result.  A condition that nobody can judge is no
+ * success: the measurement is not good for what it was made for. */
+static int judge_gates(FILE *out, const struct lg_options *o, const struct lg_result *r, int code,
                        struct lg_gate_result gates[LG_LIST_MAX])
 {
+    bool is_breached = false, is_unknown = false;
     for (unsigned i = 0; i < o->n_gates && !r->interrupted; i++) {
+        char text[256];
         struct lg_gate_result *g = &gates[i];
         g->holds = lg_gate_holds(&g->gate, r, &g->is_known, &g->value);
-        if (!g->is_known)
-            printf("  --fail-if %s: too few samples to say\n", g->gate.text);
-        else if (g->holds)
-            printf("  --fail-if %s: breached\n", g->gate.text);
-        if (g->holds && code == EXIT_SUCCESS)
-            code = 3;
+        lg_gate_describe(g, text, sizeof text);
+        fprintf(out, "  --fail-if %s\n", text);
+        is_breached |= g->holds;
+        is_unknown |= !g->is_known;
     }
-    return code;
+    if (code != EXIT_SUCCESS)
+        return code;
+    return is_breached ? EXIT_BREACHED : is_unknown ? EXIT_INVALID : EXIT_SUCCESS;
 }
 
 /* Write the files that were asked for. */
@@ -131,7 +150,7 @@ static int report(const struct lg_options *o, const struct lg_load *load, struct
     lg_judge(load, result, &findings);
     FILE *out = is_stdout_taken(o) ? stderr : stdout;
     lg_report(out, load, result, &findings);
-    int code = judge_gates(o, result, lg_exit_code(result, &findings), gates);
+    int code = judge_gates(out, o, result, lg_exit_code(result, &findings), gates);
     if (!wants_files(o))
         return code;
     struct buf json;
@@ -158,14 +177,15 @@ static bool is_domaind_path(const char *path)
 static int measure(const struct lg_options *o, const struct lg_load *load,
                    struct lg_result *ret_result, struct lg_why *why)
 {
-    const struct lg_watcher live = {.progress = show_progress};
-    bool is_live = !o->quiet && isatty(STDERR_FILENO);
+    struct progress progress = {.load = load};
+    const struct lg_watcher live = {.progress = show_progress, .arg = &progress};
+    bool is_live = lg_live_is_wanted(o->quiet);
     uint64_t before = 0, after = 0;
     bool counts = is_domaind_path(load->target->path) && lg_scrape(load->target, &before) == 0;
     lg_report_head(is_stdout_taken(o) ? stderr : stdout, load, o->url);
     int rv = lg_run(load, &stop, is_live ? &live : NULL, ret_result, why);
     if (is_live)
-        fputs("\r\033[K", stderr);
+        lg_live_show("%s", "");
     if (rv == 0 && counts && lg_scrape(load->target, &after) == 0)
         ret_result->server_counted = (int64_t)(after - before);
     return rv;
@@ -193,11 +213,11 @@ static int run(const struct lg_options *o)
     struct lg_load load = o->load;
     int code = EXIT_FAILURE;
     if (parse_gates(o, gates) < 0)
-        return 2;
+        return EXIT_USAGE;
     int rv = lg_target_init(&target, o->url, o->unix_path, &why);
     if (rv < 0) {
         complain(why.text);
-        return 2;
+        return EXIT_USAGE;
     }
     load.target = &target;
     load.requests = &requests;
@@ -293,7 +313,7 @@ static int compare(struct lg_options *o)
     struct lg_candidate candidates[LG_STATS_MAX_GROUPS];
     struct lg_why why;
     size_t n = 0, n_candidates = 0;
-    int code = 2;
+    int code = EXIT_USAGE;
     if (list == NULL)
         return complain("out of memory");
     if (strcmp(o->scenarios, "list") == 0) {
@@ -315,6 +335,15 @@ static int compare(struct lg_options *o)
     return code;
 }
 
+/* Better said now than when the measurement is over. */
+static bool can_write(const char *path)
+{
+    int rv = path == NULL ? 0 : lg_file_probe(path);
+    if (rv < 0)
+        fprintf(stderr, "loadgen: cannot write %s: %s\n", path, err_text(rv));
+    return rv == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct lg_options options;
@@ -325,7 +354,9 @@ int main(int argc, char **argv)
     lg_options_parse(&options, argc, argv);
     set_signals();
     setting = (struct lg_setting){argc, argv, clock_wall_ns()};
-    int code = options.is_compare ? compare(&options) : run(&options);
+    int code = EXIT_FAILURE;
+    if (can_write(options.json_path) && can_write(options.html_path))
+        code = options.is_compare ? compare(&options) : run(&options);
     lg_options_fini(&options);
     return code;
 }

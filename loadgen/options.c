@@ -387,8 +387,12 @@ static void settle(struct lg_options *o, const struct argp *argp, char *name)
         load->warmup_ns = o->is_compare ? 300 * NS_PER_MS : 0;
     if (load->timeout_ns <= 0)
         wrong = "--timeout must be longer than nothing";
+    if (!o->is_compare && load->requests_max > 0 && load->requests_max < load->connections)
+        load->connections = (unsigned)load->requests_max;
     if (load->threads > load->connections)
         load->threads = load->connections;
+    if (!load->keepalive && load->pipeline > 1)
+        wrong = "--pipeline needs connections that are kept, not --no-keepalive";
     if (load->rate_per_s > 0 && load->pipeline > 1)
         wrong = "--pipeline works in the closed loop only, not with --rate";
     if (load->trickle_ns > 0 && load->pipeline > 1)

@@ -122,8 +122,8 @@ int lg_record_merge(struct lg_record *into, const struct lg_record *from)
         into->last_ns = from->last_ns;
     for (int i = 0; i < LG_OUTCOMES; i++) {
         into->outcomes[i] += from->outcomes[i];
-        if (into->first_error[i] == 0)
-            into->first_error[i] = from->first_error[i];
+        if (into->first_why[i] == NULL)
+            into->first_why[i] = from->first_why[i];
     }
     for (size_t i = 0; i < ARRAY_LEN(into->statuses); i++)
         into->statuses[i] += from->statuses[i];

@@ -38,13 +38,13 @@ struct lg_record {
     uint64_t sent;   /* requests begun, also those whose connection could not be opened */
     uint64_t unsent; /* open loop: due, but no connection was free until the end */
     uint64_t outcomes[LG_OUTCOMES];
-    int first_error[LG_OUTCOMES]; /* errno of the first such failure; 0: none */
-    uint64_t answered;            /* answers whose last byte came within the window */
-    int64_t window_start_ns;      /* what throughput is counted in; set by the owner, */
-    int64_t window_end_ns;        /* CLOCK_NEVER: no end */
-    int64_t last_ns;              /* end of the last request */
-    uint64_t statuses[600];       /* answers by status code */
-    uint64_t connects;            /* connections opened */
+    const char *first_why[LG_OUTCOMES]; /* the first such failure's reason; NULL: none known */
+    uint64_t answered;                  /* answers whose last byte came within the window */
+    int64_t window_start_ns;            /* what throughput is counted in; set by the owner, */
+    int64_t window_end_ns;              /* CLOCK_NEVER: no end */
+    int64_t last_ns;                    /* end of the last request */
+    uint64_t statuses[600];             /* answers by status code */
+    uint64_t connects;                  /* connections opened */
     uint64_t read_bytes;
     uint64_t written_bytes;
     /* From the instant a request was due (open loop) or begun (closed loop) to

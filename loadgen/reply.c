@@ -38,7 +38,7 @@ static int on_body(http_parser *parser, const char *at, size_t n)
 static int on_message_complete(http_parser *parser)
 {
     struct lg_reply *r = reply_of(parser);
-    if (parser->status_code < 200 && parser->status_code != 101)
+    if (parser->status_code < 200)
         return 0; /* interim: the answer proper is still to come */
     r->status = (int)parser->status_code;
     r->keep_alive = http_should_keep_alive(parser) != 0;
@@ -62,6 +62,12 @@ void lg_reply_init(struct lg_reply *r, bool is_head)
     parser_of(r)->data = r;
 }
 
+/* A record's type: an alert, which is what a TLS server answers to plain text, or a handshake. */
+static bool is_tls(char first)
+{
+    return first == 0x15 || first == 0x16;
+}
+
 enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n, size_t *ret_used)
 {
     if (r->done) { /* the answer before this one */
@@ -69,13 +75,20 @@ enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n
         r->started = false;
         http_parser_pause(parser_of(r), 0);
     }
+    bool is_first = !r->started && n > 0;
     *ret_used = http_parser_execute(parser_of(r), &settings, bytes, n);
     if (r->done)
         return LG_REPLY_DONE;
-    /* 101 leaves HTTP; nobody here asks for it. */
-    if (HTTP_PARSER_ERRNO(parser_of(r)) != HPE_OK || parser_of(r)->upgrade)
-        return LG_REPLY_BAD;
-    return LG_REPLY_MORE;
+    enum http_errno problem = HTTP_PARSER_ERRNO(parser_of(r));
+    if (problem == HPE_OK && !parser_of(r)->upgrade)
+        return LG_REPLY_MORE;
+    if (problem == HPE_OK) /* 101 leaves HTTP; nobody here asks for it */
+        r->problem = "it switched to another protocol";
+    else if (is_first && is_tls(bytes[0]))
+        r->problem = "it speaks TLS";
+    else
+        r->problem = http_errno_description(problem);
+    return LG_REPLY_BAD;
 }
 
 const char *lg_reply_parser_version(char text[16])

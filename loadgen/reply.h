@@ -28,6 +28,7 @@ struct lg_reply {
     bool keep_alive; /* the connection may carry another request */
     bool is_head;    /* the request was HEAD: no body follows */
     bool done;
+    const char *problem; /* after LG_REPLY_BAD: what is wrong, in words */
 };
 
 /* For a new connection. */

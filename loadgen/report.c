@@ -1,7 +1,8 @@
 #include "loadgen/report.h"
 
+#include <math.h>
+
 #include "coro/base/clock.h"
-#include "coro/base/err.h"
 #include "coro/base/std.h"
 #include "coro/base/units.h"
 
@@ -31,18 +32,30 @@ void lg_report_head(FILE *out, const struct lg_load *load, const char *url)
     (void)std_flush(out);
 }
 
+/* Nothing was measured: no zeros, which would look like figures. */
+static void print_no_stats(FILE *out, const char *what)
+{
+    fprintf(out, "    %-9s %8s %8s %8s %8s\n", what, "-", "-", "-", "-");
+}
+
 static void print_stats(FILE *out, const struct lg_result *r)
 {
     char mean[UNITS_TEXT_BYTES], stdev[UNITS_TEXT_BYTES], max[UNITS_TEXT_BYTES];
     const struct hist *h = &r->record.latency;
     double mean_ns = hist_mean_ns(h), stdev_ns = hist_stdev_ns(h);
     fputs("  Thread Stats   Avg      Stdev     Max   +/- Stdev\n", out);
-    fprintf(out, "    Latency   %8s %8s %8s %7.2f%%\n", units_format_ns(mean_ns, mean),
-            units_format_ns(stdev_ns, stdev), units_format_ns((double)h->max_ns, max),
-            100 * hist_share_within(h, mean_ns - stdev_ns, mean_ns + stdev_ns));
-    fprintf(out, "    Req/Sec   %8s %8s %8s %7.2f%%\n", units_format_count(r->rates.mean, mean),
-            units_format_count(r->rates.stdev, stdev), units_format_count(r->rates.max, max),
-            100 * r->rates.within);
+    if (h->total == 0)
+        print_no_stats(out, "Latency");
+    else
+        fprintf(out, "    Latency   %8s %8s %8s %7.2f%%\n", units_format_ns(mean_ns, mean),
+                units_format_ns(stdev_ns, stdev), units_format_ns((double)h->max_ns, max),
+                100 * hist_share_within(h, mean_ns - stdev_ns, mean_ns + stdev_ns));
+    if (r->rates.ticks == 0)
+        print_no_stats(out, "Req/Sec");
+    else
+        fprintf(out, "    Req/Sec   %8s %8s %8s %7.2f%%\n", units_format_count(r->rates.mean, mean),
+                units_format_count(r->rates.stdev, stdev), units_format_count(r->rates.max, max),
+                100 * r->rates.within);
 }
 
 static void print_percentile(FILE *out, const struct hist *h, double percent)
@@ -72,6 +85,8 @@ static void print_distribution(FILE *out, const struct lg_load *load, const stru
             print_percentile(out, &r->raw, lg_percents[i]);
         fputc('\n', out);
     }
+    if (r->latency.total > 0 && !hist_knows(&r->latency, lg_percents[0]))
+        fputs("  (a percentile needs ten requests beyond it)\n", out);
 }
 
 static void print_truth(FILE *out, const struct lg_record *r)
@@ -102,8 +117,8 @@ static void print_errors(FILE *out, const struct lg_record *r)
         if (r->outcomes[i] == 0)
             continue;
         fprintf(out, "    %-10s %ju: %s%s%s\n", lg_outcome_word[i], (uintmax_t)r->outcomes[i],
-                lg_outcome_text[i], r->first_error[i] != 0 ? "; first: " : "",
-                r->first_error[i] != 0 ? err_text(r->first_error[i]) : "");
+                lg_outcome_text[i], r->first_why[i] != NULL ? "; first: " : "",
+                r->first_why[i] != NULL ? r->first_why[i] : "");
     }
     for (size_t i = 400; i < ARRAY_LEN(r->statuses); i++)
         if (r->statuses[i] > 0)
@@ -116,15 +131,17 @@ static void print_self(FILE *out, const struct lg_load *load, const struct lg_re
     fprintf(out, "  Own CPU %.0f%% of a core", r->own_cpu * 100);
     if (r->own_wait >= WAIT_SHOWN)
         fprintf(out, " (%.0f%% more was wanted)", r->own_wait * 100);
-    fprintf(out, ", %.2fus per request; loop lag p99 %s, max %s", r->own_cpu_us,
-            units_format_ns((double)hist_percentile_ns(&r->loop_lag, 99), lag),
-            units_format_ns((double)r->loop_lag.max_ns, max));
-    if (load->rate_per_s > 0) {
-        const struct hist *h = &r->record.lag;
+    if (isfinite(r->own_cpu_us))
+        fprintf(out, ", %.2fus per request", r->own_cpu_us);
+    if (r->loop_lag.total > 0)
+        fprintf(out, "; loop lag p99 %s, max %s",
+                units_format_ns((double)hist_percentile_ns(&r->loop_lag, 99), lag),
+                units_format_ns((double)r->loop_lag.max_ns, max));
+    const struct hist *h = &r->record.lag;
+    if (load->rate_per_s > 0 && h->total > 0)
         fprintf(out, "; schedule lag p99 %s, max %s",
                 units_format_ns((double)hist_percentile_ns(h, 99), lag),
                 units_format_ns((double)h->max_ns, max));
-    }
     fputc('\n', out);
 }
 

@@ -86,7 +86,7 @@ static void measure_rates(const struct lg_worker *workers, unsigned n, struct lg
         double stdev = sqrt(fmax(0, squares / (double)count - mean * mean));
         for (size_t i = 0; i < count; i++)
             within += fabs(samples[i] - mean) <= stdev;
-        *ret_rates = (struct lg_rates){mean, stdev, max, (double)within / (double)count};
+        *ret_rates = (struct lg_rates){mean, stdev, max, (double)within / (double)count, count};
     }
     free(samples);
 }
@@ -145,7 +145,7 @@ static int merge(struct lg_worker *workers, unsigned n, struct lg_result *r, str
     uint64_t answered = r->record.answered + r->warmup.answered;
     r->seconds = end_ns > measure_ns ? (double)(end_ns - measure_ns) / 1e9 : 0;
     r->requests_per_s = r->seconds > 0 ? (double)answered / r->seconds : 0;
-    r->own_cpu_us = answered > 0 ? cpu_ns / 1e3 / (double)answered : 0;
+    r->own_cpu_us = answered > 0 ? cpu_ns / 1e3 / (double)answered : NAN;
     measure_rates(workers, n, &r->rates);
     return 0;
 }

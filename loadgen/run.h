@@ -16,6 +16,7 @@
 struct lg_rates {
     double mean, stdev, max;
     double within; /* share of the samples within one stdev of the mean */
+    size_t ticks;  /* how many samples that is from */
 };
 
 struct lg_result {
@@ -27,7 +28,7 @@ struct lg_result {
     double requests_per_s; /* answers within it */
     double own_cpu;        /* share of its core that the busiest thread used */
     double own_wait;       /* ... and that it spent ready, but without a CPU */
-    double own_cpu_us;     /* own CPU time per answer */
+    double own_cpu_us;     /* own CPU time per answer; NAN: there was none */
     int64_t involuntary;   /* context switches forced on the threads */
     unsigned idle_open;    /* idle connections that stood until the end */
     bool interrupted;

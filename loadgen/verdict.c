@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "coro/base/clock.h"
-#include "coro/base/err.h"
 #include "coro/base/units.h"
 
 #define CPU_WARN        0.5
@@ -18,6 +17,7 @@
 #define RATE_HELD       0.99
 #define LITTLE_SLACK    0.05
 #define SILENCE_NS      NS_PER_S
+#define SHORT_S         0.1 /* a share of less time than this says nothing */
 
 PRINTF_LIKE(3, 4)
 static void find(struct lg_findings *f, enum lg_severity severity, const char *format, ...)
@@ -63,21 +63,49 @@ static enum lg_outcome main_failure(const struct lg_record *r)
     return most;
 }
 
+/* The most frequent status that is a failure. */
+static size_t main_status(const struct lg_record *r)
+{
+    size_t most = 400;
+    for (size_t i = most; i < ARRAY_LEN(r->statuses); i++)
+        if (r->statuses[i] > r->statuses[most])
+            most = i;
+    return most;
+}
+
+/* Nothing succeeded: why? */
+static void judge_failures(const struct lg_result *r, uint64_t failed, struct lg_findings *f)
+{
+    const struct lg_record *rec = &r->record;
+    if (failed == 0 && r->interrupted && r->warmup.sent > 0) {
+        find(f, LG_NOTE,
+             "interrupted before measuring began: %ju requests of the warm-up are not shown",
+             (uintmax_t)r->warmup.sent);
+    } else if (failed == 0) {
+        find(f, r->interrupted ? LG_NOTE : LG_FAILED, "no request was sent");
+    } else {
+        enum lg_outcome most = main_failure(rec);
+        char status[24];
+        snprintf(status, sizeof status, "%zu", main_status(rec));
+        const char *why = most == LG_STATUS ? status : rec->first_why[most];
+        find(f, LG_FAILED, "no request succeeded; most of them: %s%s%s", lg_outcome_text[most],
+             why != NULL ? ": " : "", why != NULL ? why : "");
+    }
+}
+
 static void judge_server(const struct lg_result *r, struct lg_findings *f)
 {
     const struct lg_record *rec = &r->record;
     uint64_t failed = lg_record_failed(rec);
     if (rec->outcomes[LG_OK] == 0) {
-        if (failed == 0)
-            find(f, r->interrupted ? LG_NOTE : LG_FAILED, "no request was sent");
-        else {
-            enum lg_outcome most = main_failure(rec);
-            find(f, LG_FAILED, "no request succeeded; most of them: %s%s%s", lg_outcome_text[most],
-                 rec->first_error[most] != 0 ? ": " : "",
-                 rec->first_error[most] != 0 ? err_text(rec->first_error[most]) : "");
-        }
+        judge_failures(r, failed, f);
         return;
     }
+    uint64_t redirects = 0;
+    for (int i = 300; i < 400; i++)
+        redirects += i == 304 ? 0 : rec->statuses[i];
+    if (redirects > 0)
+        find(f, LG_NOTE, "%ju answers were redirects; they are not followed", (uintmax_t)redirects);
     int64_t last_ok_ns = 0, last_failed_ns = 0;
     for (unsigned i = 0; i < rec->n_ticks; i++) {
         int64_t at_ns = (int64_t)(i + 1) * rec->tick_ns;
@@ -133,18 +161,20 @@ static void judge_open(const struct lg_load *load, const struct lg_result *r, st
 static void judge_closed(const struct lg_load *load, const struct lg_result *r,
                          struct lg_findings *f)
 {
-    if (r->own_cpu > CPU_LIMIT)
+    if (r->own_cpu > CPU_LIMIT && r->seconds >= SHORT_S)
         find(f, LG_WARNING,
              "client-limited: loadgen used %.0f %% of its core; the server may be able to do "
              "more (-t adds threads)",
              r->own_cpu * 100);
-    else if (r->own_cpu > CPU_WARN)
+    else if (r->own_cpu > CPU_WARN && r->seconds >= SHORT_S)
         find(f, LG_NOTE, "loadgen used %.0f %% of its core", r->own_cpu * 100);
-    /* Little's law: busy connections = throughput x mean latency. */
-    double busy = r->requests_per_s * hist_mean_ns(&r->record.latency) / 1e9 / load->pipeline;
+    /* Little's law: busy connections = throughput x mean latency.  On each
+     * connection the last answer may come after the end and is not counted. */
+    double mean_s = hist_mean_ns(&r->record.latency) / 1e9;
+    double busy = r->requests_per_s * mean_s / load->pipeline;
+    double slack = LITTLE_SLACK + mean_s / r->seconds;
     bool is_clean = lg_record_failed(&r->record) == 0 && load->requests_max == 0 && !r->interrupted;
-    if (is_clean && r->seconds >= 1 && load->keepalive &&
-        busy < load->connections * (1 - LITTLE_SLACK))
+    if (is_clean && r->seconds >= 1 && load->keepalive && busy < load->connections * (1 - slack))
         find(f, LG_WARNING, "on average %.1f of %u connections were busy: time was lost in loadgen",
              busy, load->connections);
 }

@@ -87,7 +87,7 @@ static int watch_main(void *arg)
     struct crew *crew = arg;
     struct lg_worker *w = crew->worker;
     bool is_measuring = false, is_stopped = false;
-    int64_t due_ns = co_after(TICK_NS);
+    int64_t due_ns = w->start_ns;
     while (co_sleep_until(due_ns) == 0) {
         int64_t now_ns = clock_now_ns();
         if (!is_measuring && now_ns >= w->measure_ns) {
@@ -106,6 +106,8 @@ static int watch_main(void *arg)
                 co_cancel(crew->conns[i].task);
         }
         due_ns = now_ns + TICK_NS;
+        if (!is_measuring && due_ns > w->measure_ns)
+            due_ns = w->measure_ns;
     }
     return 0;
 }

@@ -298,7 +298,48 @@ class RunTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "70000 connections need as many local ports, .*ip_local_port_range")
 
+    def test_a_tls_port(self):
+        def alert(connection, _number):
+            connection.recv(1000)
+            connection.sendall(bytes.fromhex("15030100020246"))
+
+        done, result, counts = self.run_against(alert, "-c", "2", "-n", "6")
+        self.assertEqual(counts["malformed"], 6)
+        self.assertIn("it speaks TLS", done.stdout)
+        self.assertEqual(result["result"]["reasons"], {"malformed": "it speaks TLS"})
+
+    def test_nothing_measured_shows_no_zeros(self):
+        done, _result, _counts = self.run_against(lambda c, _n: request(c), "-c", "2", "-n", "4")
+        self.assertRegex(done.stdout, r"(?m)^    Latency +- +- +- +-$")
+        self.assertNotIn("us per request", done.stdout)
+
+    def test_a_name_that_does_not_exist(self):
+        done, _ = loadgen("-d", "1s", "http://no-such-host.invalid/")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "cannot find host no-such-host.invalid")
+
+    def test_ipv6(self):
+        with socket.socket(socket.AF_INET6) as probe:
+            try:
+                probe.bind(("::1", 0))
+            except OSError:
+                self.skipTest("this machine has no ::1")
+        with Domaind("coroutine", "--listen=[::1]:0") as server:
+            done, result = loadgen("-c", "2", "-n", "50", f"http://[::1]:{server.port}/livez")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.check_truth(result)["ok"], 50)
+
     # ---- interrupts, gates, usage ----
+
+    def test_interrupt_in_the_warm_up(self):
+        with Fake(good) as fake:
+            process = subprocess.Popen([BIN / "loadgen", "-c", "2", "-d", "60s", "--warmup", "60s", fake.url],
+                                       stdout=subprocess.PIPE, text=True)
+            time.sleep(0.7)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130, out)
+        self.assertRegex(out, r"interrupted before measuring began: [1-9]\d* requests of the warm-up")
 
     def test_interrupt_writes_the_partial_result(self):
         with Fake(good) as fake, tempfile.TemporaryDirectory() as folder:
@@ -323,10 +364,34 @@ class RunTest(unittest.TestCase):
                                            "--fail-if", "failed>0")
         self.assertEqual(done.returncode, 3)
         self.assertEqual([g["breached"] for g in result["gates"]], [True, False])
+        self.assertRegex(done.stdout, r"--fail-if p50>1ns: breached, it is [\d.]+us")
+        self.assertIn("--fail-if failed>0: held off, it is 0", done.stdout)
+
+    def test_a_gate_that_nobody_can_judge_is_no_success(self):
+        done, result, _ = self.run_against(good, "-c", "1", "-n", "100", "--fail-if", "p99>10s")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("--fail-if p99>10s: too few requests to say", done.stdout)
+        self.assertEqual(result["exit"], 4)
+
+    def test_gates_leave_json_on_standard_output_alone(self):
+        with Fake(good) as fake:
+            done = subprocess.run([BIN / "loadgen", "-n", "100", "--json", "-", "--fail-if", "p50>1ns", fake.url],
+                                  capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(json.loads(done.stdout)["exit"], 3)
+        self.assertIn("breached", done.stderr)
+
+    def test_output_files_are_tried_before_the_run(self):
+        begin = time.monotonic()
+        with Fake(good) as fake:
+            done, _ = loadgen("-d", "20s", "--html", "/nowhere/x.html", fake.url)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write /nowhere/x.html: No such file", done.stderr)
+        self.assertLess(time.monotonic() - begin, 10)
 
     def test_usage_errors(self):
         for args in (["--no-such-flag"], ["-c", "0"], ["-d", "soon"], ["--fail-if", "p99>5"],
                      ["ftp://h/"], ["https://h/"], ["-R", "5", "--pipeline", "4"], ["--url-param", "u"],
+                     ["--no-keepalive", "--pipeline", "4"],
                      ["compare", "--modes", "coroutine"], ["compare", "--scenario", "none"]):
             done, _ = loadgen(*args)
             self.assertEqual(done.returncode, 2, f"{args}: {done.stderr}")

@@ -61,4 +61,49 @@ START_TEST(conditions)
 }
 END_TEST
 
-SUITE_MAIN("gate", SUITE_LOOP(conditions, cases))
+/* Nothing was answered: zero is no latency. */
+static const char *const empty[] = {"max<1s", "mean<1s", "p50<1s"};
+
+START_TEST(nothing_measured)
+{
+    struct lg_gate g;
+    struct lg_why why = {""};
+    struct lg_result r = {0};
+    bool known = true;
+    double value;
+    ck_assert_int_eq(lg_record_init(&r.record, 0), 0);
+    ck_assert_int_eq(lg_gate_parse(empty[_i], &g, &why), 0);
+    ck_assert(!lg_gate_holds(&g, &r, &known, &value));
+    ck_assert(!known);
+    lg_record_fini(&r.record);
+}
+END_TEST
+
+static const struct {
+    const char *condition;
+    double value;
+    bool known, holds;
+    const char *text;
+} said[] = {
+    {"p99>5ms", 7.31e6, true, true, "p99>5ms: breached, it is 7.31ms"},
+    {"max>1s", 2e6, true, false, "max>1s: held off, it is 2.00ms"},
+    {"errors>1%", 0.025, true, true, "errors>1%: breached, it is 2.5%"},
+    {"rps<1000", 998.5, true, true, "rps<1000: breached, it is 998.5"},
+    {"failed>0", 12345678, true, true, "failed>0: breached, it is 12345678"},
+    {"p99.9>5ms", 0, false, false, "p99.9>5ms: too few requests to say"},
+};
+
+START_TEST(outcomes_in_words)
+{
+    struct lg_gate_result g = {
+        .is_known = said[_i].known, .holds = said[_i].holds, .value = said[_i].value};
+    struct lg_why why = {""};
+    char text[128];
+    ck_assert_int_eq(lg_gate_parse(said[_i].condition, &g.gate, &why), 0);
+    lg_gate_describe(&g, text, sizeof text);
+    ck_assert_str_eq(text, said[_i].text);
+}
+END_TEST
+
+SUITE_MAIN("gate", SUITE_LOOP(conditions, cases), SUITE_LOOP(nothing_measured, empty),
+           SUITE_LOOP(outcomes_in_words, said))

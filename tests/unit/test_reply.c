@@ -99,7 +99,31 @@ START_TEST(a_half_answer_is_not_completed_by_the_end)
 }
 END_TEST
 
-SUITE_MAIN("reply", SUITE_LOOP(an_answer_at_every_split_point, answers),
+static const struct {
+    const char *bytes;
+    const char *problem;
+} broken[] = {
+    {"\x15\x03\x01\x02\x46", "it speaks TLS"},
+    {"\x16\x03\x01\x02\x46", "it speaks TLS"},
+    {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+     "it switched to another protocol"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n",
+     "invalid character in content-length header"},
+};
+
+START_TEST(what_is_wrong_is_said)
+{
+    struct lg_reply r = {0};
+    size_t used = 0;
+    lg_reply_init(&r, false);
+    const char *bytes = broken[_i].bytes;
+    ck_assert_int_eq(lg_reply_feed(&r, bytes, strlen(bytes), &used), LG_REPLY_BAD);
+    ck_assert_str_eq(r.problem, broken[_i].problem);
+}
+END_TEST
+
+SUITE_MAIN("reply", SUITE_LOOP(what_is_wrong_is_said, broken),
+           SUITE_LOOP(an_answer_at_every_split_point, answers),
            SUITE_TEST(pipelined_answers_come_one_by_one),
            SUITE_TEST(the_end_of_the_stream_may_end_an_answer),
            SUITE_TEST(a_half_answer_is_not_completed_by_the_end))

@@ -89,6 +89,54 @@ static void loses_time(void)
 {
     result.requests_per_s = 500;
 }
+/* 4 answers of 200 ms in the second, and the fifth on its way: busy all the time. */
+static void answers_take_long(void)
+{
+    lg_record_fini(&result.record);
+    ck_assert_int_eq(lg_record_init(&result.record, 0), 0);
+    for (int i = 1; i <= 4; i++) {
+        result.record.sent++;
+        lg_record_end(&result.record, LG_OK, (i - 1) * 200 * NS_PER_MS, (i - 1) * 200 * NS_PER_MS,
+                      i * 200 * NS_PER_MS);
+    }
+    result.requests_per_s = 4;
+}
+static void client_is_busy_for_a_moment(void)
+{
+    result.own_cpu = 0.95;
+    result.seconds = 0.05;
+}
+static void redirects(void)
+{
+    result.record.statuses[302] = 7;
+    result.record.statuses[304] = 9; /* not one of them */
+}
+static void ends_in_the_warm_up(void)
+{
+    lg_record_fini(&result.record);
+    ck_assert_int_eq(lg_record_init(&result.record, 0), 0);
+    result.interrupted = true;
+    result.warmup.sent = 12;
+}
+static void nothing_succeeds(void)
+{
+    lg_record_fini(&result.record);
+    ck_assert_int_eq(lg_record_init(&result.record, 0), 0);
+    end_some(5, LG_TIMEOUT, NS_PER_S);
+}
+static void only_refusals(void)
+{
+    nothing_succeeds();
+    end_some(9, LG_STATUS, NS_PER_S);
+    result.record.statuses[429] = 2;
+    result.record.statuses[503] = 7;
+}
+static void only_garbage(void)
+{
+    nothing_succeeds();
+    end_some(9, LG_MALFORMED, NS_PER_S);
+    result.record.first_why[LG_MALFORMED] = "it speaks TLS";
+}
 static void server_stops(void)
 {
     end_some(50, LG_CONNECT, 3 * NS_PER_S);
@@ -101,12 +149,6 @@ static void is_interrupted(void)
 {
     result.interrupted = true;
     end_some(1, LG_UNFINISHED, NS_PER_S);
-}
-static void nothing_succeeds(void)
-{
-    lg_record_fini(&result.record);
-    ck_assert_int_eq(lg_record_init(&result.record, 0), 0);
-    end_some(5, LG_TIMEOUT, NS_PER_S);
 }
 static void idle_ones_fall(void)
 {
@@ -135,6 +177,12 @@ static const struct {
     {sends_a_little_late, 1000, 0, "schedule lag"},
     {server_is_slow, 1000, 0, "did not take the rate"},
     {loses_time, 0, 0, "time was lost in loadgen"},
+    {answers_take_long, 0, 0, ""},
+    {client_is_busy_for_a_moment, 0, 0, ""},
+    {redirects, 0, 0, "7 answers were redirects"},
+    {ends_in_the_warm_up, 0, 130, "12 requests of the warm-up"},
+    {only_refusals, 0, 1, "a status of 400 or above: 503"},
+    {only_garbage, 0, 1, "not an HTTP answer: it speaks TLS"},
     {server_stops, 0, 1, "stopped answering after 1.1 s"},
     {fails_now_and_then, 0, 0, ""},
     {is_interrupted, 0, 130, ""},
