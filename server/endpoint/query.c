@@ -6,11 +6,16 @@ static const struct http_str names[ENDPOINT_PARAM_COUNT] = {
     [ENDPOINT_FOLLOW] = {"follow=", 7},
 };
 
-/* Which parameter of ours stands at `at`, or -1. */
+/* Which parameter of ours stands at `at`, or -1.  A URL's own query is full of &
+ * that are not ours: the first letter tells most of them. */
 static int param_at(const char *at, const char *end)
 {
+    size_t left = (size_t)(end - at);
+    if (left == 0 || (*at != 'u' && *at != 'f' && *at != 's' && *at != 'e'))
+        return -1;
     for (int i = 0; i < ENDPOINT_PARAM_COUNT; i++)
-        if ((size_t)(end - at) >= names[i].len && memcmp(at, names[i].data, names[i].len) == 0)
+        if (*at == *names[i].data && left >= names[i].len &&
+            memcmp(at, names[i].data, names[i].len) == 0)
             return i;
     return -1;
 }

@@ -1,16 +1,21 @@
 /* http-parser's border: its callbacks fill struct http_request.
  *
- * The whole head is fed, so every callback sees a complete element (folded
- * lines, which come in two, are refused before), all but one run of bytes: of a
- * target that is a path, what follows the first slash.  The strict scan has
- * checked every character of it, and none of them could move the parser out of
- * the target, where it would spend three quarters of its time.  The parser is
- * stopped at the end of the head: bodies are decoded by body.c.  What it
- * understood of the framing must be what the strict scan understood. */
+ * The fields are fed whole, so every callback sees a complete element (folded
+ * lines, which come in two, are refused before).  The request line, where the
+ * parser would spend three quarters of its time, is not: the strict scan has
+ * checked every character of it, and all that a line with a path leaves behind
+ * in the parser is its method and its version.  So the parser begins as it
+ * stood behind "GET / HTTP/1.1", once fed for each method and version.  Targets
+ * of other forms are rare and fed as they are.
+ *
+ * The parser is stopped at the end of the head: bodies are decoded by body.c.
+ * What it understood of the framing must be what the strict scan understood. */
 #include "server/http/parse.h"
 
 #include <errno.h>
 #include <http_parser.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 struct parse {
@@ -64,26 +69,52 @@ static struct http_str span_str(const char *bytes, struct http_span span)
     return (struct http_str){bytes + span.at, span.len};
 }
 
-/* Feed bytes[from..to); false when the parser refuses. */
-static bool feed(http_parser *parser, const char *bytes, size_t from, size_t to)
+/* Feed n bytes; false when the parser refuses. */
+static bool feed(http_parser *parser, const char *bytes, size_t n)
 {
-    return http_parser_execute(parser, &settings, bytes + from, to - from) == to - from &&
+    return http_parser_execute(parser, &settings, bytes, n) == n &&
            HTTP_PARSER_ERRNO(parser) == HPE_OK;
+}
+
+/* The parser behind a request line with a path, by method and minor version.  One
+ * that refused its line refuses what follows. */
+static http_parser behind_line[HTTP_VERB_COUNT][2];
+static pthread_once_t behind_line_once = PTHREAD_ONCE_INIT;
+
+static void make_behind_line(void)
+{
+    for (int verb = 0; verb < HTTP_VERB_COUNT; verb++) {
+        for (int minor = 0; minor < 2; minor++) {
+            char line[64];
+            int n = snprintf(line, sizeof line, "%s / HTTP/1.%d\r\n",
+                             http_verb_text((enum http_verb)verb), minor);
+            http_parser_init(&behind_line[verb][minor], HTTP_REQUEST);
+            (void)feed(&behind_line[verb][minor], line, (size_t)n);
+        }
+    }
+}
+
+static bool parse(const struct http_head *h, const char *bytes, struct parse *p)
+{
+    http_parser parser;
+    size_t from = h->start;
+    if (bytes[h->target.at] == '/') {
+        pthread_once(&behind_line_once, make_behind_line);
+        parser = behind_line[h->verb][h->version_minor];
+        from = h->fields;
+    } else {
+        http_parser_init(&parser, HTTP_REQUEST);
+    }
+    parser.data = p;
+    return feed(&parser, bytes + from, h->length - from) && p->is_complete;
 }
 
 int http_parse_head(const struct http_head *h, const char *bytes, struct http_field *fields,
                     struct http_request *ret_req)
 {
     struct parse p = {.fields = fields, .max = h->field_count};
-    http_parser parser;
-    http_parser_init(&parser, HTTP_REQUEST);
-    parser.data = &p;
-    bool is_path = bytes[h->target.at] == '/';
-    size_t stop = is_path ? h->target.at + 1 : h->start;
-    size_t resume = is_path ? h->target.at + h->target.len : h->start;
-    if ((is_path && !feed(&parser, bytes, h->start, stop)) ||
-        !feed(&parser, bytes, resume, h->length) || !p.is_complete || p.count != h->field_count ||
-        p.is_chunked != h->is_chunked || p.content_length != h->content_length)
+    if (!parse(h, bytes, &p) || p.count != h->field_count || p.is_chunked != h->is_chunked ||
+        p.content_length != h->content_length)
         return -EBADMSG;
     ret_req->verb = h->verb;
     ret_req->version_minor = h->version_minor;

@@ -13,8 +13,8 @@
 #include "coro/base/json.h"
 #include "server/http/work.h"
 
-/* Status line, Date, Server, Content-Type, lengths, Connection, X-Request-Id, CORS
- * without their variable parts. */
+/* Status line, Content-Type, lengths, Connection, X-Request-Id, CORS without their
+ * variable parts. */
 #define HEAD_FIXED_BYTES   512
 #define STREAM_CHUNK_BYTES (16 * 1024)
 
@@ -195,26 +195,31 @@ static size_t length_or_0(const char *text)
     return text != NULL ? strlen(text) : 0;
 }
 
+static char *put_id(char *p, struct http_str id)
+{
+    p = PUT(p, "X-Request-Id: ");
+    /* ours nearly always: a length the compiler knows */
+    p = LIKELY(id.len == HTTP_ID_BYTES) ? mempcpy(p, id.data, HTTP_ID_BYTES)
+                                        : mempcpy(p, id.data, id.len);
+    return PUT(p, "\r\n");
+}
+
 static int append_head(struct http_work *w)
 {
     struct http_response *res = &w->res;
-    const struct http_app *app = w->app;
-    int rv = buf_reserve(&w->out, HEAD_FIXED_BYTES + res->fields.len + length_or_0(res->type) +
-                                      length_or_0(res->allow) + length_or_0(app->server_name) +
-                                      length_or_0(app->cors_origin) + w->req.id.len);
+    struct http_str stamp = http_stamp(w->now_ns, w->app->server_name);
+    size_t type_len = length_or_0(res->type);
+    int rv = buf_reserve(&w->out, HEAD_FIXED_BYTES + stamp.len + res->fields.len + type_len +
+                                      length_or_0(res->allow) + length_or_0(w->app->cors_origin) +
+                                      w->req.id.len);
     if (rv < 0)
         return rv;
     char *p = w->out.data + w->out.len;
     p = put_status(p, res->status);
-    p = mempcpy(p, http_date_line(w->now_ns), HTTP_DATE_LINE_BYTES);
-    if (app->server_name != NULL) {
-        p = PUT(p, "Server: ");
-        p = put(p, app->server_name);
-        p = PUT(p, "\r\n");
-    }
+    p = mempcpy(p, stamp.data, stamp.len);
     if (res->type != NULL) {
         p = PUT(p, "Content-Type: ");
-        p = put(p, res->type);
+        p = mempcpy(p, res->type, type_len);
         p = PUT(p, "\r\n");
     }
     p = put_framing(p, res);
@@ -223,9 +228,7 @@ static int append_head(struct http_work *w)
         p = put(p, res->allow);
         p = PUT(p, "\r\n");
     }
-    p = PUT(p, "X-Request-Id: ");
-    p = mempcpy(p, w->req.id.data, w->req.id.len);
-    p = PUT(p, "\r\n");
+    p = put_id(p, w->req.id);
     if (res->fields.len > 0) /* data may be NULL while nothing was stored */
         p = mempcpy(p, res->fields.data, res->fields.len);
     p = put_connection(p, w);

@@ -1,5 +1,6 @@
 /* What is stamped on every answer: the date, and a request id. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -7,12 +8,17 @@
 #include "coro/prof/prof.h"
 #include "server/http/work.h"
 
+#define DATE_LINE_BYTES       37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
+#define SERVER_NAME_MAX_BYTES 64
+
 /* ---- date ---- */
 
 static __thread struct {
     int64_t until_ns; /* monotonic; the text is right before this */
-    char line[HTTP_DATE_LINE_BYTES + 1];
+    const char *server_name;
+    size_t len;
     double tick_ns;
+    char text[DATE_LINE_BYTES + sizeof "Server: \r\n" + SERVER_NAME_MAX_BYTES];
 } date;
 
 static void put2(char *at, int value)
@@ -22,7 +28,7 @@ static void put2(char *at, int value)
 }
 
 /* Not strftime: %a and %b would follow the locale. */
-static void date_refresh(int64_t now_ns)
+static NOINLINE void date_refresh(int64_t now_ns, const char *server_name)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -30,24 +36,29 @@ static void date_refresh(int64_t now_ns)
     time_t wall_s = (time_t)(wall_ns / NS_PER_S);
     struct tm tm;
     gmtime_r(&wall_s, &tm);
-    memcpy(date.line, "Date: Sun, 00 Jan 0000 00:00:00 GMT\r\n", sizeof date.line);
-    memcpy(date.line + 6, days + 3 * tm.tm_wday, 3);
-    put2(date.line + 11, tm.tm_mday);
-    memcpy(date.line + 14, months + 3 * tm.tm_mon, 3);
-    put2(date.line + 18, (tm.tm_year + 1900) / 100);
-    put2(date.line + 20, tm.tm_year + 1900);
-    put2(date.line + 23, tm.tm_hour);
-    put2(date.line + 26, tm.tm_min);
-    put2(date.line + 29, tm.tm_sec);
+    memcpy(date.text, "Date: Sun, 00 Jan 0000 00:00:00 GMT\r\n", DATE_LINE_BYTES);
+    memcpy(date.text + 6, days + 3 * tm.tm_wday, 3);
+    put2(date.text + 11, tm.tm_mday);
+    memcpy(date.text + 14, months + 3 * tm.tm_mon, 3);
+    put2(date.text + 18, (tm.tm_year + 1900) / 100);
+    put2(date.text + 20, tm.tm_year + 1900);
+    put2(date.text + 23, tm.tm_hour);
+    put2(date.text + 26, tm.tm_min);
+    put2(date.text + 29, tm.tm_sec);
+    date.len = DATE_LINE_BYTES;
+    if (server_name != NULL)
+        date.len += (size_t)sprintf(date.text + date.len, "Server: %.*s\r\n", SERVER_NAME_MAX_BYTES,
+                                    server_name);
+    date.server_name = server_name;
     date.tick_ns = prof_tick_ns();
     date.until_ns = now_ns + NS_PER_S - wall_ns % NS_PER_S;
 }
 
-const char *http_date_line(int64_t now_ns)
+struct http_str http_stamp(int64_t now_ns, const char *server_name)
 {
-    if (UNLIKELY(now_ns >= date.until_ns))
-        date_refresh(now_ns);
-    return date.line;
+    if (UNLIKELY(now_ns >= date.until_ns || server_name != date.server_name))
+        date_refresh(now_ns, server_name);
+    return (struct http_str){date.text, date.len};
 }
 
 double http_tick_ns(void)

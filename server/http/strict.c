@@ -10,7 +10,6 @@
  * fuzz target holds the two against each other); a refusal is final. */
 #include "server/http/strict.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 #ifdef __SSE2__
@@ -115,83 +114,18 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_nocase(const char *p, size_t n, const char *text, size_t text_len)
+/* text is of lower case letters, digits and hyphens.  Bit 5 set, no other byte that
+ * is not a control turns into one of these. */
+static inline bool is_nocase(const char *p, size_t n, const char *text, size_t text_len)
 {
-    return n == text_len && strncasecmp(p, text, n) == 0;
+    int different = 0;
+    if (n != text_len)
+        return false;
+    for (size_t i = 0; i < text_len; i++)
+        different |= (p[i] | 0x20) ^ text[i];
+    return different == 0;
 }
 #define IS_NOCASE(p, n, literal) is_nocase(p, n, literal, sizeof(literal) - 1)
-
-/* ---- hosts ---- */
-
-static bool is_port(const char *p, size_t n)
-{
-    unsigned value = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_digit(p[i]))
-            return false;
-        value = value * 10 + (unsigned)(p[i] - '0');
-        if (value > 65535)
-            return false;
-    }
-    return true;
-}
-
-static bool is_ipv6_literal(const char *p, size_t n)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr addr;
-    if (n < 2 || n >= sizeof text)
-        return false;
-    memcpy(text, p, n);
-    text[n] = 0;
-    return inet_pton(AF_INET6, text, &addr) == 1;
-}
-
-static bool is_xdigit(char c)
-{
-    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-static const bool is_name_char[256] = {
-    ['-'] = true,         ['.'] = true,         ['_'] = true,         ['~'] = true,
-    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
-};
-
-/* Length of a registered name or IPv4 address: letters, digits, - _ ~, single dots
- * between them, %XX.  0: not one.  The other characters of RFC 3986 are legal but
- * name nothing in practice, except in attacks. */
-static size_t name_length(const char *p, size_t n)
-{
-    char before = '.'; /* a dot may not come first either */
-    size_t i = 0;
-    for (; i < n && p[i] != ':'; before = p[i++]) {
-        if (LIKELY(is_name_char[(unsigned char)p[i]])) {
-            if (p[i] == '.' && before == '.')
-                return 0;
-            continue;
-        }
-        if (p[i] != '%' || n - i < 3 || !is_xdigit(p[i + 1]) || !is_xdigit(p[i + 2]))
-            return 0;
-        i += 2;
-    }
-    return i;
-}
-
-bool http_is_host(const char *text, size_t n)
-{
-    size_t host;
-    if (n > 0 && text[0] == '[') {
-        const char *close = memchr(text, ']', n);
-        if (close == NULL || !is_ipv6_literal(text + 1, (size_t)(close - text - 1)))
-            return false;
-        host = (size_t)(close - text) + 1;
-    } else {
-        host = name_length(text, n);
-    }
-    if (host == 0)
-        return false;
-    return host == n || (text[host] == ':' && is_port(text + host + 1, n - host - 1));
-}
 
 /* ---- request line ---- */
 
@@ -521,6 +455,7 @@ static enum http_scan scan_line(struct http_head *h, char *bytes, size_t n,
         return HTTP_SCAN_MORE;
     }
     h->phase = PHASE_FIELDS;
+    h->fields = h->scanned;
     return scan_request_line(h, bytes, n, limits);
 }
 

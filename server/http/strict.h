@@ -37,6 +37,7 @@ struct http_head {
     bool is_coding_bad;    /* 400, whatever else it says */
     /* what it found */
     uint32_t start;  /* of the request line, after an empty line */
+    uint32_t fields; /* of the field lines */
     uint32_t length; /* of the head, from byte 0 to behind its empty line */
     uint32_t field_count;
     enum http_verb verb;

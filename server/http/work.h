@@ -121,9 +121,9 @@ bool http_receive_is_hopeless(const struct http_work *w);
 int http_receive_discard(struct http_work *w);
 
 /* ---- stamp.c ---- */
-#define HTTP_DATE_LINE_BYTES 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
-/* The Date line of this second, cached per thread; now_ns is monotonic. */
-const char *http_date_line(int64_t now_ns);
+/* The Date line of this second and, with a name, the Server line, cached per thread;
+ * now_ns is monotonic.  Borrowed until the next call. */
+struct http_str http_stamp(int64_t now_ns, const char *server_name);
 /* Nanoseconds per prof_ticks() tick, as known when the date was last made. */
 double http_tick_ns(void);
 /* A fresh request id into text: its length. */

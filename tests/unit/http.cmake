@@ -4,5 +4,7 @@ target_compile_definitions(test_session PRIVATE
 domaind_test(server_io DEPS io)
 domaind_test(address DEPS http)
 domaind_test(admin DEPS endpoint)
+domaind_test(host DEPS http)
 domaind_test(overload DEPS http)
+domaind_test(parse DEPS http)
 domaind_test(throttle DEPS http)
