@@ -16,6 +16,7 @@
 #define BACKOFF_MAX_NS   (320 * NS_PER_MS)
 #define TRICKLE_BYTES    16
 #define READ_BYTES       65536
+#define LOOK_FOR_END_NS  (20 * NS_PER_MS)
 /* A request that may not fit into the socket's buffer, and how long to wait for
  * room before looking for an answer. */
 #define LARGE_BYTES 65536
@@ -279,6 +280,16 @@ static void end_unwritten(struct lg_conn *c, int err, int64_t deadline_ns)
 
 /* ---- one request, or one batch ---- */
 
+/* A server may close a connection that nobody used for a while: who has waited that
+ * long looks before it sends, as every client does that keeps connections. */
+static void look_for_end(struct lg_conn *c)
+{
+    char byte;
+    if (c->fd >= 0 && c->due_ns - c->now_ns >= LOOK_FOR_END_NS &&
+        co_read(c->fd, &byte, 1, c->due_ns) != -ETIMEDOUT)
+        hang_up(c);
+}
+
 static void exchange(struct lg_conn *c, unsigned batch)
 {
     PROF_FN();
@@ -327,6 +338,7 @@ static unsigned next_due(struct lg_conn *c)
         if (c->due_ns > c->now_ns) {
             if (co_sleep_until(c->due_ns) < 0)
                 return 0;
+            look_for_end(c);
             c->now_ns = clock_now_ns();
             w->activity++;
             hist_record(&record_of(c)->lag, c->now_ns - c->due_ns);

@@ -15,7 +15,10 @@
 #include "server/http/throttle.h"
 #include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
+#include "server/mode/cpus.h"
 #include "server/profile/report.h"
+
+#define RUNNING_PER_CPU 16 /* enough that a few slow requests do not hold up the quick ones */
 
 static const struct http_route routes[] = {
 #define ROUTE(path, methods, handler, flags) {path, methods, handler, flags},
@@ -41,6 +44,12 @@ static const char *const close_words[] = {
 #define HTTP_CLOSE_REASON(NAME, word, is_fault, what) word,
 #include "server/http/close_reason.def"
 #undef HTTP_CLOSE_REASON
+};
+
+static const char *const refusal_words[] = {
+#define HTTP_REFUSAL(NAME, word, what) word,
+#include "server/http/refusal.def"
+#undef HTTP_REFUSAL
 };
 
 /* ---- hooks ---- */
@@ -95,13 +104,24 @@ static int give_way_here(void)
     return co_self() != NULL ? co_yield () : 0;
 }
 
-static void on_in_flight(void *arg, bool begins)
+static void on_stage(void *arg, enum http_stage stage, bool begins)
 {
+    static const enum metrics_id gauges[] = {
+        [HTTP_STAGE_IN_FLIGHT] = METRICS_IN_FLIGHT,
+        [HTTP_STAGE_WAITING] = METRICS_WAITING,
+        [HTTP_STAGE_RUNNING] = METRICS_RUNNING,
+    };
     (void)arg;
     if (begins)
-        metrics_add(METRICS_IN_FLIGHT, 1);
+        metrics_add(gauges[stage], 1);
     else
-        metrics_sub(METRICS_IN_FLIGHT, 1);
+        metrics_sub(gauges[stage], 1);
+}
+
+static void on_refuse(void *arg, enum http_refusal why)
+{
+    (void)arg;
+    metrics_add_at(METRICS_REFUSED_REQUESTS, why, 1);
 }
 
 /* ---- building it ---- */
@@ -146,6 +166,7 @@ static void name_metrics(const struct config *cfg)
     metrics_name_routes(paths, ARRAY_LEN(paths));
     metrics_name_statuses(statuses, ARRAY_LEN(statuses));
     metrics_name_values(METRICS_CLOSED, close_words, ARRAY_LEN(close_words));
+    metrics_name_values(METRICS_REFUSED_REQUESTS, refusal_words, ARRAY_LEN(refusal_words));
 }
 
 void app_set_limits(struct app *app, const struct config *cfg)
@@ -213,6 +234,20 @@ static int allow_following(struct app *app, const struct config *cfg)
     return cl_init();
 }
 
+/* An event loop computes one request at a time as it is; where workers are threads
+ * or processes by the hundred, only so many may. */
+static int make_places(struct app *app, const struct config *cfg)
+{
+    unsigned count =
+        cfg->running_max > 0 ? (unsigned)cfg->running_max : RUNNING_PER_CPU * cpus_usable();
+    if (cfg->mode == CFG_MODE_COROUTINE)
+        return 0;
+    int rv = http_places_init(&app->places, count);
+    if (rv == 0)
+        app->http.places = &app->places;
+    return rv;
+}
+
 /* With a listener of their own, the administrators' routes are there alone.  The
  * table has them last, and health before them. */
 static void split_admin(struct app *app, const struct config *cfg)
@@ -253,7 +288,8 @@ struct app *app_new(const struct config *cfg)
         .on_request = on_request,
         .on_open = on_open,
         .on_close = on_close,
-        .on_in_flight = on_in_flight,
+        .on_stage = on_stage,
+        .on_refuse = on_refuse,
         .admits = endpoint_admits,
     };
     app->http.server_name = "domaind";
@@ -265,7 +301,8 @@ struct app *app_new(const struct config *cfg)
     if (app->http.throttle != NULL &&
         http_networks_parse(cfg->admin_allow, &app->admin.allow, &bad) == 0 &&
         http_networks_parse(cfg->trusted_proxies, &app->proxies, &bad) == 0 &&
-        http_app_check(&app->http) == 0 && allow_following(app, cfg) == 0) {
+        http_app_check(&app->http) == 0 && make_places(app, cfg) == 0 &&
+        allow_following(app, cfg) == 0) {
         app->http.proxies = &app->proxies;
         app->http.is_proxy_protocol = cfg->proxy_protocol;
         split_admin(app, cfg);
@@ -282,6 +319,8 @@ void app_free(struct app *app)
     http_networks_fini(&app->admin.allow);
     http_networks_fini(&app->proxies);
     http_throttle_free(app->http.throttle);
+    if (app->http.places != NULL)
+        http_places_fini(app->http.places);
     free((void *)app->guard.allowed);
     if (app->settings.following != NULL)
         cl_fini();

@@ -8,6 +8,7 @@
 #include "server/config/config.h"
 #include "server/endpoint/admin.h"
 #include "server/endpoint/endpoint.h"
+#include "server/http/overload.h"
 #include "server/http/route.h"
 
 /* Limits are replaced, never changed: whoever looks at them is done with it so
@@ -22,6 +23,7 @@ struct app {
     struct http_networks proxies;
     struct cl_guard guard; /* owns its networks */
     struct endpoint_following following;
+    struct http_places places;
     struct http_limits limits[APP_LIMITS_KEPT];
     unsigned limits_at;
 };

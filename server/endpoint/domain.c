@@ -210,8 +210,8 @@ static void answer(struct http_response *res, const char *url, size_t len, const
 }
 
 /* The answer for where the redirects end, with the hops to there. */
-static void answer_followed(const struct http_request *req, struct http_response *res,
-                            const char *url, size_t len, const struct wish *wish)
+static void answer_followed(struct http_request *req, struct http_response *res, const char *url,
+                            size_t len, const struct wish *wish)
 {
     struct endpoint_trail trail;
     endpoint_trail_init(&trail);

@@ -65,7 +65,7 @@ static int refuse(struct http_response *res, int err, const char *why)
     return status;
 }
 
-int endpoint_follow(const struct http_request *http, struct http_response *res, const char *url,
+int endpoint_follow(struct http_request *http, struct http_response *res, const char *url,
                     size_t len, struct endpoint_trail *trail)
 {
     PROF_FN();
@@ -84,6 +84,7 @@ int endpoint_follow(const struct http_request *http, struct http_response *res, 
                                    .guard = following->guard,
                                    .timeout_ns = following->timeout_ns,
                                    .flags = CL_HEAD_ONLY | CL_NO_PROXY};
+    http_begin_wait(http);
     int rv = cl_follow(&req, following->hops_max, on_hop, trail, &reply);
     free(text);
     int status = rv < 0 ? refuse(res, rv, reply.why) : 0;

@@ -15,7 +15,7 @@ void endpoint_trail_init(struct endpoint_trail *trail);
 void endpoint_trail_fini(struct endpoint_trail *trail);
 
 /* Fetch url and follow; 0, or the status of the problem in res. */
-MUST_USE int endpoint_follow(const struct http_request *req, struct http_response *res,
-                             const char *url, size_t len, struct endpoint_trail *trail);
+MUST_USE int endpoint_follow(struct http_request *req, struct http_response *res, const char *url,
+                             size_t len, struct endpoint_trail *trail);
 /* Add the hops to the JSON object that ends the body.  0 or what buf_append returns. */
 MUST_USE int endpoint_trail_append(const struct endpoint_trail *trail, struct buf *body);

@@ -72,6 +72,7 @@ void endpoint_test_wait(struct http_request *req, struct http_response *res)
     int64_t ms;
     if (!read_number(req, res, "ms", MS_MAX, &ms))
         return;
+    http_begin_wait(req);
     if (settings_of(req)->pause(ms * NS_PER_MS) < 0)
         http_problem(res, HTTP_503_SERVICE_UNAVAILABLE, "the server is stopping");
     else
@@ -84,6 +85,7 @@ void endpoint_test_block(struct http_request *req, struct http_response *res)
     int64_t ms;
     if (!read_number(req, res, "ms", MS_MAX, &ms))
         return;
+    http_begin_wait(req);
     struct timespec span = {ms / 1000, ms % 1000 * NS_PER_MS};
     while (nanosleep(&span, &span) < 0 && errno == EINTR)
         ;

@@ -13,4 +13,5 @@ const struct http_limits http_limits_default = {
     .header_max_bytes = 32 * 1024,
     .header_max_count = 100,
     .body_max_bytes = 1024 * 1024,
+    .queue_delay_max_ns = 500 * NS_PER_MS,
 };

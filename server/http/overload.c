@@ -1,52 +1,180 @@
 /* Refusing work before it starts, when there is more than can be done in time.
  *
- * A request that waited too long (queue_delay_max: its bytes came in, and only
- * now is there a worker for it) is answered 503 at once, which costs little,
- * so that those behind it need not wait as long; one beyond in_flight_max
- * likewise.  Health and administration are never refused: they say why. */
+ * Happy path: a place is free, nothing is late: the handler runs.  Lateness is
+ * asked of the kernel (a system call), so not for every request: while nothing
+ * is late a look in every eighth of queue_delay_max is enough, for a queue that
+ * grows takes that long to become too long; once half of it is reached every
+ * request is looked at.
+ *
+ * Refused with 503, which costs little, so that those behind need not wait as
+ * long: a request that waited too long for a worker or for a place, and one
+ * beyond in_flight_max.  The connection goes on.  Health and administration are
+ * never refused: they say why.
+ *
+ * What a process holds is told (hooks.on_stage) before it has it and after it has
+ * given it back: whoever counts for one that was killed in between restores one
+ * place too many, which does no harm; one too few, again and again, would. */
+#include "server/http/overload.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "coro/prof/prof.h"
 #include "server/http/work.h"
 
-static void refuse(struct http_work *w, const char *why)
+#define LOOKS       8        /* in the time of queue_delay_max */
+#define PATIENCE_NS NS_PER_S /* who waits for a place looks up so often whether all is cut */
+
+/* What this thread knows about how late its requests come. */
+static __thread struct {
+    int64_t next_look_ns;
+    bool is_pressed;
+} watch;
+
+int http_places_init(struct http_places *places, unsigned count)
 {
-    http_add_field(&w->res, "Retry-After", "1");
-    http_problem(&w->res, 503, "%s; nothing was done, try again", why);
+    return sem_init(&places->free, 1, count) < 0 ? -errno : 0;
 }
 
+void http_places_fini(struct http_places *places)
+{
+    sem_destroy(&places->free);
+}
+
+void http_places_restore(struct http_places *places, unsigned count)
+{
+    while (count-- > 0)
+        sem_post(&places->free);
+}
+
+static void tell(const struct http_work *w, enum http_stage stage, bool begins)
+{
+    if (w->app->hooks.on_stage != NULL)
+        w->app->hooks.on_stage(w->app->hooks.arg, stage, begins);
+}
+
+static int64_t queued_ns(const struct http_work *w)
+{
+    return w->io->ops->queued_ns != NULL ? w->io->ops->queued_ns(w->io) : 0;
+}
+
+/* Only as exact as it must be: see the head of this file. */
 static bool is_late(const struct http_work *w)
 {
-    const struct http_io_ops *ops = w->io->ops;
     int64_t most_ns = w->limits->queue_delay_max_ns;
-    return most_ns > 0 && ops->queued_ns != NULL && ops->queued_ns(w->io) > most_ns;
+    if (most_ns == 0 || (!watch.is_pressed && w->now_ns < watch.next_look_ns))
+        return false;
+    int64_t waited_ns = queued_ns(w);
+    watch.is_pressed = waited_ns > most_ns / 2;
+    watch.next_look_ns = clock_add_ns(w->now_ns, most_ns / LOOKS);
+    return waited_ns > most_ns;
+}
+
+/* A free place within queue_delay_max of the request's arrival? */
+static bool wait_for_place(const struct http_work *w)
+{
+    sem_t *free_places = &w->app->places->free;
+    int64_t most_ns = w->limits->queue_delay_max_ns;
+    int64_t until_ns = CLOCK_NEVER;
+    int rv;
+    if (most_ns > 0)
+        until_ns = clock_now_ns() + most_ns - queued_ns(w);
+    tell(w, HTTP_STAGE_WAITING, true);
+    do {
+        int64_t look_ns = clock_add_ns(clock_now_ns(), PATIENCE_NS);
+        if (look_ns > until_ns)
+            look_ns = until_ns;
+        struct timespec look = {look_ns / NS_PER_S, look_ns % NS_PER_S};
+        PROF_WAIT_BEGIN("{sem_clockwait}");
+        rv = sem_clockwait(free_places, CLOCK_MONOTONIC, &look);
+        prof_wait_end();
+    } while (rv < 0 && clock_now_ns() < until_ns &&
+             !atomic_load_explicit(&w->app->is_cut, memory_order_relaxed));
+    tell(w, HTTP_STAGE_WAITING, false);
+    return rv == 0;
+}
+
+static bool take_place(struct http_work *w)
+{
+    if (w->app->places == NULL)
+        return true;
+    tell(w, HTTP_STAGE_RUNNING, true);
+    w->has_place = sem_trywait(&w->app->places->free) == 0;
+    if (w->has_place)
+        return true;
+    tell(w, HTTP_STAGE_RUNNING, false);
+    w->has_place = wait_for_place(w);
+    if (w->has_place)
+        tell(w, HTTP_STAGE_RUNNING, true);
+    return w->has_place;
+}
+
+static bool join_flight(struct http_work *w)
+{
+    int64_t most = w->limits->in_flight_max;
+    if (most == 0)
+        return true;
+    w->is_in_flight = atomic_fetch_add_explicit(&w->app->in_flight, 1, memory_order_relaxed) < most;
+    if (w->is_in_flight)
+        tell(w, HTTP_STAGE_IN_FLIGHT, true);
+    else
+        atomic_fetch_sub_explicit(&w->app->in_flight, 1, memory_order_relaxed);
+    return w->is_in_flight;
+}
+
+void http_overload_refuse(struct http_work *w, enum http_refusal why)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } answers[HTTP_REFUSAL_COUNT] = {
+        [HTTP_REFUSAL_WAITED] = {503, "the request waited too long; nothing was done, try again"},
+        [HTTP_REFUSAL_IN_FLIGHT] = {503,
+                                    "too many requests are in work; nothing was done, try again"},
+        [HTTP_REFUSAL_ADDRESS] = {429, "too many requests from your address"},
+    };
+    if (w->app->hooks.on_refuse != NULL)
+        w->app->hooks.on_refuse(w->app->hooks.arg, why);
+    http_add_field(&w->res, "Retry-After", "1");
+    http_problem(&w->res, answers[why].status, "%s", answers[why].text);
 }
 
 bool http_overload_enter(struct http_work *w)
 {
-    int64_t most = w->limits->in_flight_max;
-    w->is_in_flight = false;
+    w->is_in_flight = w->has_place = false;
     if ((w->route->flags & (HTTP_ROUTE_ADMIN | HTTP_ROUTE_QUIET)) != 0)
         return true;
-    if (is_late(w)) {
-        refuse(w, "the request waited too long");
-        return false;
+    bool is_admitted = join_flight(w);
+    if (!is_admitted) {
+        http_overload_refuse(w, HTTP_REFUSAL_IN_FLIGHT);
+    } else if (is_late(w) || !take_place(w)) {
+        is_admitted = false;
+        http_overload_leave(w);
+        http_overload_refuse(w, HTTP_REFUSAL_WAITED);
     }
-    if (most == 0)
-        return true;
-    if (atomic_fetch_add_explicit(&w->app->in_flight, 1, memory_order_relaxed) >= most) {
-        atomic_fetch_sub_explicit(&w->app->in_flight, 1, memory_order_relaxed);
-        refuse(w, "too many requests are in work");
-        return false;
-    }
-    w->is_in_flight = true;
-    if (w->app->hooks.on_in_flight != NULL)
-        w->app->hooks.on_in_flight(w->app->hooks.arg, true);
-    return true;
+    return is_admitted;
+}
+
+void http_overload_give_place(struct http_work *w)
+{
+    if (!w->has_place)
+        return;
+    w->has_place = false;
+    sem_post(&w->app->places->free);
+    tell(w, HTTP_STAGE_RUNNING, false);
+}
+
+void http_begin_wait(struct http_request *req)
+{
+    http_overload_give_place(CONTAINER_OF(req, struct http_work, req));
 }
 
 void http_overload_leave(struct http_work *w)
 {
+    http_overload_give_place(w);
     if (!w->is_in_flight)
         return;
+    w->is_in_flight = false;
     atomic_fetch_sub_explicit(&w->app->in_flight, 1, memory_order_relaxed);
-    if (w->app->hooks.on_in_flight != NULL)
-        w->app->hooks.on_in_flight(w->app->hooks.arg, false);
+    tell(w, HTTP_STAGE_IN_FLIGHT, false);
 }

@@ -65,6 +65,10 @@ struct http_request {
  * several fields with the name: the first. */
 bool http_header(const struct http_request *req, const char *name, struct http_str *ret_value);
 
+/* The handler is about to wait for somebody else, in a way of its own (body and
+ * stream calls say so themselves): another may compute meanwhile.  Once is enough. */
+void http_begin_wait(struct http_request *req);
+
 /* ---- query ---- */
 
 /* The raw value of "name=" among the '&'-separated parts of the query; "name"

@@ -332,6 +332,7 @@ static int gather_chunk(struct http_work *w)
 
 int http_respond_push(struct http_work *w)
 {
+    http_overload_give_place(w); /* the client may let us wait */
     if (w->res.is_stream && w->res.error == 0)
         gather_chunk(w);
     int rv = http_work_flush(w);

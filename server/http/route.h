@@ -44,14 +44,32 @@ struct http_record {
     uint64_t bytes_out;
 };
 
+enum http_stage {
+    HTTP_STAGE_IN_FLIGHT, /* in its handler, under in_flight_max */
+    HTTP_STAGE_WAITING,   /* for a place */
+    HTTP_STAGE_RUNNING,   /* has a place */
+};
+
+enum http_refusal {
+#define HTTP_REFUSAL(NAME, word, what) HTTP_REFUSAL_##NAME,
+#include "server/http/refusal.def"
+#undef HTTP_REFUSAL
+    HTTP_REFUSAL_COUNT
+};
+
+struct http_places;
+
 struct http_hooks {
     void *arg; /* handed to each */
     /* After every answer; on the hot path: no lock, no system call. */
     void (*on_request)(void *arg, const struct http_record *record);
     void (*on_open)(void *arg);
     void (*on_close)(void *arg, enum http_close_reason why);
-    /* A request under in_flight_max begins (true) or ends its work. */
-    void (*on_in_flight)(void *arg, bool begins);
+    /* A request begins (true) or ends a stage; of all requests only where a limit
+     * makes the stage count. */
+    void (*on_stage)(void *arg, enum http_stage stage, bool begins);
+    /* A request was refused before its handler ran. */
+    void (*on_refuse)(void *arg, enum http_refusal why);
     /* May this request use an admin route?  false: 403.  NULL: nobody. */
     bool (*admits)(void *arg, const struct http_request *req);
 };
@@ -70,6 +88,7 @@ struct http_app {
     bool is_proxy_protocol;              /* trusted proxies begin with a PROXY header */
     void *user;                          /* what handlers need: http_request.app->user */
     atomic_bool is_leaving;              /* /readyz says 503; everything is served as before */
+    struct http_places *places;          /* shared (overload.h); NULL: any number computes */
     atomic_llong in_flight;              /* requests in handlers, while in_flight_max is on */
     atomic_bool is_crowded;              /* others wait for a worker: Connection: close too */
     atomic_bool draining;                /* answer what comes with Connection: close */

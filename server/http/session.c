@@ -139,8 +139,7 @@ static void dispatch(struct http_work *w)
     static const char all_methods[] = "GET, HEAD, POST, OPTIONS";
     struct http_request *req = &w->req;
     if (!http_admit_request(w)) {
-        http_add_field(&w->res, "Retry-After", "1");
-        http_problem(&w->res, 429, "too many requests from your address");
+        http_overload_refuse(w, HTTP_REFUSAL_ADDRESS);
         return;
     }
     if (req->verb == HTTP_VERB_OPTIONS && http_str_is(req->path, "*")) {

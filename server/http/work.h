@@ -61,6 +61,7 @@ struct http_work {
     uint64_t start_ticks;     /* prof_ticks() when its head was there */
     int64_t now_ns;           /* the io clock when the last read returned */
     bool is_in_flight;        /* counted in app->in_flight */
+    bool has_place;           /* one of app->places */
     bool is_closing;          /* after what is in `out` */
     bool is_lingering;        /* and bytes of the client may still come */
     uint8_t reason;           /* enum http_close_reason, with is_closing */
@@ -86,6 +87,9 @@ void http_work_close(struct http_work *w, enum http_close_reason why, bool linge
 /* May the handler run?  false: the answer says why not. */
 bool http_overload_enter(struct http_work *w);
 void http_overload_leave(struct http_work *w);
+/* The handler computes no more, or is about to wait. */
+void http_overload_give_place(struct http_work *w);
+void http_overload_refuse(struct http_work *w, enum http_refusal why);
 
 /* ---- admit.c ---- */
 enum http_session_state {

@@ -35,6 +35,7 @@
 #include "coro/base/log.h"
 #include "coro/prof/prof.h"
 #include "coro/prof/worker.h"
+#include "server/http/overload.h"
 #include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/admin.h"
@@ -306,11 +307,16 @@ static void bury(struct prefork_mode *m, unsigned index, int status)
     int64_t age_ns = clock_now_ns() - score->started_ns;
     prof_worker_died(score->pid);
     /* what it held open and had in work is no more */
-    if (m->server->app->throttle != NULL)
-        http_throttle_give_back(m->server->app->throttle, &score->held);
-    if (m->slots[index] > 0)
-        atomic_fetch_sub(&m->server->app->in_flight,
+    struct http_app *app = m->server->app;
+    if (app->throttle != NULL)
+        http_throttle_give_back(app->throttle, &score->held);
+    if (m->slots[index] > 0) {
+        atomic_fetch_sub(&app->in_flight,
                          (long long)metrics_read_slot(m->slots[index], METRICS_IN_FLIGHT));
+        if (app->places != NULL)
+            http_places_restore(app->places,
+                                (unsigned)metrics_read_slot(m->slots[index], METRICS_RUNNING));
+    }
     metrics_release(m->slots[index]);
     if (!was_asked && !m->is_cut) {
         metrics_add(METRICS_WORKERS_DIED, 1);

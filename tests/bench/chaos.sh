@@ -1,6 +1,6 @@
 #!/bin/sh
 # What faults cost, counted: drains and reloads under load, killed children and
-# instances behind HAProxy, work at twice the capacity.
+# instances behind HAProxy.
 # DRAINS=100 SECONDS_EACH=10 ./dev bench chaos
 set -eu
 cd "$(dirname "$0")/../.."

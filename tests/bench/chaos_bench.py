@@ -2,10 +2,9 @@
 
 import os
 import signal
-import subprocess
 import time
 
-from domaind import BIN, MODES, Domaind
+from domaind import MODES, Domaind
 from fleet import SIZE, Fleet
 from lifecycle import Load, children_of
 from modes import counter
@@ -100,45 +99,11 @@ def killed_children():
     tell("killed_children", load)
 
 
-def press(port, target, clients):
-    """Clients that ask again as soon as they are answered, whatever the answer."""
-    command = [BIN / "loadgen", "-c", str(clients), "-d", f"{SECONDS / 2:.1f}s"]
-    subprocess.run(
-        [*command, f"http://127.0.0.1:{port}{target}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-    )
-
-
-def answered(server):
-    return counter(server, r'domaind_requests_total\{route="/test/cpu",status="200"\}')
-
-
-def overload(mode):
-    """2 ms of CPU a request: as many clients as CPUs, then far more than can be served."""
-    flags = ["--test-endpoints", "--in-flight-max=8", "--queue-delay-max=100ms", "--min-spare=32"]
-    with Domaind(mode, *flags) as server:
-        rates = []
-        for clients in (2 * (os.cpu_count() or 1), 64):
-            before, began = answered(server), time.monotonic()
-            press(server.port, "/test/cpu?ms=2", clients)
-            rates.append((answered(server) - before) / (time.monotonic() - began))
-        refused = counter(server, r'domaind_requests_total\{route="/test/cpu",status="503"\}')
-        began = time.monotonic()
-        while server.get("/test/cpu?ms=2")[0] != 200:
-            time.sleep(0.02)
-        say(f"{mode}_overload_at_capacity", rates[0], "answers/s")
-        say(f"{mode}_overload_beyond", rates[1], "answers/s")
-        say(f"{mode}_overload_kept", 100 * rates[1] / rates[0], "%")
-        say(f"{mode}_overload_refused", int(refused), "requests")
-        say(f"{mode}_overload_recovers_in", 1000 * (time.monotonic() - began), "ms")
-
-
 def main():
     for mode in MODES:
         drains(mode)
         reloads(mode)
         rolling(mode)
-        overload(mode)
     killed_instances()
     killed_children()
 

@@ -1,14 +1,19 @@
 """More work than can be done: refused at once, with the rest done as ever."""
 
+import copy
+import json
 import os
+import re
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
-from domaind import Domaind
+from domaind import BIN, Domaind
 from lifecycle import children_of
-from modes import Connection, each_mode
+from modes import Connection, counter, each_mode
 
 
 class Overload(unittest.TestCase):
@@ -47,6 +52,55 @@ class Overload(unittest.TestCase):
             first.join()
             waited.close()
             self.assertEqual(server.get("/domain?url=http://example.com/")[0], 200)
+
+    @each_mode
+    def test_twice_what_can_be_done(self, mode):
+        flags = ["--test-endpoints", "--workers=1", "--queue-delay-max=50ms", "--running-max=4"]
+        with Domaind(mode, *flags, "--admin-listen=127.0.0.1:0") as server, tempfile.NamedTemporaryFile() as file:
+            load = subprocess.Popen(
+                [BIN / "loadgen", "-q", "-c64", "-R2000", "-d1500ms", f"--json={file.name}",
+                 f"http://127.0.0.1:{server.port}/test/cpu?ms=3"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )
+            time.sleep(0.7)
+            admin = copy.copy(server)
+            admin.port = int(re.search(r"administrators: listening on \S*:(\d+)", server.stderr).group(1))
+            self.assertEqual(admin.get("/livez")[0], 200)
+            self.assertEqual(server.get("/livez")[0], 200)
+            load.wait()
+            with open(file.name) as text:
+                result = json.load(text)["result"]
+            statuses, outcomes = result["statuses"], result["outcomes"]
+            self.assertEqual(result["sent"], sum(outcomes.values()), outcomes)
+            self.assertGreater(statuses["200"], 0)
+            self.assertGreater(statuses["503"], 0)
+            self.assertEqual(set(statuses), {"200", "503"})
+            self.assertEqual(counter(admin, "domaind_requests_refused_total"), statuses["503"])
+            for gauge in ("running", "waiting", "in_flight"):
+                self.assertEqual(counter(admin, f"domaind_requests_{gauge} "), 0)
+            self.assertEqual(server.get("/test/cpu?ms=3")[0], 200)
+
+    def test_waiting_takes_no_place_to_compute(self):
+        for mode in ("thread", "prefork"):
+            with self.subTest(mode=mode), Domaind(mode, "--test-endpoints", "--running-max=1") as server:
+                for target in ("/test/wait?ms=1000", "/test/block?ms=1000"):
+                    began = time.monotonic()
+                    answers = self.ask_at_once(server, 5, target)
+                    self.assertEqual([status for status, _ in answers], [200] * 5)
+                    self.assertLess(time.monotonic() - began, 4)
+
+    def test_a_killed_child_gives_its_place_back(self):
+        flags = ["--test-endpoints", "--running-max=1", "--min-spare=2", "--queue-delay-max=10s"]
+        with Domaind("prefork", *flags) as server:
+            for _ in range(3):
+                connection = Connection(server)
+                connection.send("/test/cpu?ms=60000")
+                while counter(server, "domaind_requests_running ") != 1:
+                    time.sleep(0.02)
+                for child in children_of(server.pid):
+                    os.kill(child, signal.SIGKILL)
+                self.assertEqual(server.get("/test/cpu?ms=1")[0], 200)
+                connection.close()
 
     def test_a_killed_child_gives_its_share_back(self):
         flags = ["--test-endpoints", "--in-flight-max=1", "--min-spare=2"]

@@ -26,6 +26,7 @@ struct pair_io {
     int64_t step_ns; /* the clock moves so far with each read */
     int64_t last_deadline_ns;
     int64_t queued_ns; /* what its io says about the newest bytes */
+    unsigned looks;    /* how often it was asked for that */
     struct buf out;    /* what the server wrote */
 };
 
@@ -84,7 +85,9 @@ static inline int64_t pair_now_ns(struct http_io *io)
 
 static inline int64_t pair_queued_ns(struct http_io *io)
 {
-    return CONTAINER_OF(io, struct pair_io, io)->queued_ns;
+    struct pair_io *p = CONTAINER_OF(io, struct pair_io, io);
+    p->looks++;
+    return p->queued_ns;
 }
 
 static inline void pair_init(struct pair_io *p, const char *in, size_t n)

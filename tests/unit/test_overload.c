@@ -4,23 +4,58 @@
 #include <string.h>
 
 #include "pair_io.h"
+#include "server/http/overload.h"
 #include "server/http/session.h"
 #include "suite.h"
 
 static struct http_limits limits;
 static struct http_app app;
+static struct http_places places;
 static int handled;
 static long long in_work; /* app.in_flight while the handler ran */
+static int free_at_work;  /* places, likewise */
+static int64_t now_ns;    /* of the connections' clock */
+static unsigned looks;    /* system calls to see how late they are */
+static int stages[HTTP_STAGE_RUNNING + 1];
+static int refusals[HTTP_REFUSAL_COUNT];
+
+static int free_places(void)
+{
+    int value;
+    ck_assert_int_eq(sem_getvalue(&places.free, &value), 0);
+    return value;
+}
 
 static void work(struct http_request *req, struct http_response *res)
 {
     (void)res;
     handled++;
     in_work = atomic_load(&req->app->in_flight);
+    free_at_work = app.places != NULL ? free_places() : 0;
+}
+
+static void wait_for_others(struct http_request *req, struct http_response *res)
+{
+    http_begin_wait(req);
+    work(req, res);
+    http_begin_wait(req);
+}
+
+static void on_stage(void *arg, enum http_stage stage, bool begins)
+{
+    (void)arg;
+    stages[stage] += begins ? 1 : -1;
+}
+
+static void on_refuse(void *arg, enum http_refusal why)
+{
+    (void)arg;
+    refusals[why]++;
 }
 
 static const struct http_route routes[] = {
     {"/work", "GET, HEAD, OPTIONS", work, 0},
+    {"/wait", "GET, HEAD, OPTIONS", wait_for_others, 0},
     {"/health", "GET, HEAD, OPTIONS", work, HTTP_ROUTE_QUIET},
 };
 
@@ -34,6 +69,9 @@ static void ask(const char *path, int64_t queued_ns, const char *expected)
     pair_init(&p, in, strlen(in));
     p.at_end = -EAGAIN;
     p.queued_ns = queued_ns;
+    p.now_ns = now_ns;
+    app.hooks.on_stage = on_stage;
+    app.hooks.on_refuse = on_refuse;
     app.routes = routes;
     app.route_count = ARRAY_LEN(routes);
     atomic_store(&app.limits, &limits);
@@ -41,6 +79,7 @@ static void ask(const char *path, int64_t queued_ns, const char *expected)
     ck_assert_int_ne(turn, HTTP_TURN_CLOSE);
     ck_assert_int_eq(http_session_turn(&session), HTTP_TURN_IDLE); /* refused, yet kept open */
     http_session_fini(&session);
+    looks += p.looks;
     ck_assert_msg(strstr(pair_out(&p), expected) != NULL, "no %s in %s", expected, pair_out(&p));
     pair_fini(&p);
 }
@@ -55,9 +94,9 @@ START_TEST(what_waited_too_long_is_refused)
     ask("/work", 51 * NS_PER_MS, "Retry-After: 1\r\n");
     ck_assert_int_eq(handled, 1);
     ask("/health", NS_PER_S, "200 OK");
+    ck_assert_int_eq(refusals[HTTP_REFUSAL_WAITED], 2);
     limits.queue_delay_max_ns = 0;
     ask("/work", NS_PER_S, "200 OK");
-    handled = 0;
 }
 END_TEST
 
@@ -72,10 +111,72 @@ START_TEST(beyond_what_may_be_in_work_is_refused)
     atomic_store(&app.in_flight, 3);
     ask("/work", 0, "503 Service Unavailable");
     ck_assert_int_eq(atomic_load(&app.in_flight), 3);
+    ck_assert_int_eq(refusals[HTTP_REFUSAL_IN_FLIGHT], 1);
     ask("/health", 0, "200 OK");
     atomic_store(&app.in_flight, 0);
 }
 END_TEST
 
+START_TEST(the_kernel_is_asked_rarely_while_nothing_is_late)
+{
+    limits = http_limits_default;
+    limits.queue_delay_max_ns = 80 * NS_PER_MS;
+    now_ns = NS_PER_S;
+    ask("/work", 0, "200 OK");
+    ck_assert_uint_eq(looks, 1);
+    for (int i = 0; i < 9; i++, now_ns += NS_PER_MS)
+        ask("/work", NS_PER_S, "200 OK");
+    ck_assert_uint_eq(looks, 1);
+    now_ns += NS_PER_MS; /* an eighth has passed since */
+    ask("/work", 41 * NS_PER_MS, "200 OK");
+    ck_assert_uint_eq(looks, 2);
+    ask("/work", 81 * NS_PER_MS, "503"); /* more than half: from here on each is looked at */
+    ask("/work", 0, "200 OK");
+    ck_assert_uint_eq(looks, 4);
+    ask("/work", NS_PER_S, "200 OK");
+    ck_assert_uint_eq(looks, 4);
+}
+END_TEST
+
+START_TEST(computing_takes_a_place)
+{
+    limits = http_limits_default;
+    app.places = &places;
+    ck_assert_int_eq(http_places_init(&places, 1), 0);
+    ask("/work", 0, "200 OK");
+    ck_assert_int_eq(free_at_work, 0);
+    ck_assert_int_eq(free_places(), 1);
+    ask("/wait", 0, "200 OK"); /* who waits for others gives it up, once */
+    ck_assert_int_eq(free_at_work, 1);
+    ck_assert_int_eq(free_places(), 1);
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+        ck_assert_int_eq(stages[i], 0);
+    http_places_fini(&places);
+}
+END_TEST
+
+START_TEST(no_place_in_time_is_refused)
+{
+    limits = http_limits_default;
+    limits.queue_delay_max_ns = 20 * NS_PER_MS;
+    app.places = &places;
+    ck_assert_int_eq(http_places_init(&places, 0), 0);
+    int64_t began_ns = clock_now_ns();
+    ask("/work", 0, "503 Service Unavailable");
+    ck_assert_int_ge(clock_now_ns() - began_ns, 20 * NS_PER_MS);
+    ck_assert_int_eq(refusals[HTTP_REFUSAL_WAITED], 1);
+    ck_assert_int_eq(handled, 0);
+    ask("/health", 0, "200 OK");
+    http_places_restore(&places, 1); /* somebody died with it */
+    ask("/work", 0, "200 OK");
+    ck_assert_int_eq(free_places(), 1);
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+        ck_assert_int_eq(stages[i], 0);
+    http_places_fini(&places);
+}
+END_TEST
+
 SUITE_MAIN("overload", SUITE_TEST(what_waited_too_long_is_refused),
-           SUITE_TEST(beyond_what_may_be_in_work_is_refused))
+           SUITE_TEST(beyond_what_may_be_in_work_is_refused),
+           SUITE_TEST(the_kernel_is_asked_rarely_while_nothing_is_late),
+           SUITE_TEST(computing_takes_a_place), SUITE_TEST(no_place_in_time_is_refused))
