@@ -125,6 +125,12 @@ static void take_memory(const struct gauge *g, struct lg_block *b)
     b->threads = g->memory.threads;
 }
 
+static void take_idle(const struct lg_load *load, const struct lg_result *r, struct lg_block *b)
+{
+    if (load->idle > 0 && r->idle_open < b->idle_open)
+        b->idle_open = r->idle_open;
+}
+
 static double percentile_us(const struct hist *h, double percent)
 {
     return hist_knows(h, percent) ? (double)hist_percentile_ns(h, percent) / 1e3 : NAN;
@@ -190,6 +196,7 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
         return rv;
     take_closed(gauge, &result, block);
     take_memory(gauge, block);
+    take_idle(&load, &result, block);
     lg_result_fini(&result);
     if (plan->rate <= 0)
         return 0;
@@ -199,11 +206,13 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
     if (rv < 0)
         return rv;
     take_memory(gauge, block);
-    block->p50_us = percentile_us(&result.record.latency, 50);
-    block->p99_us = percentile_us(&result.record.latency, 99);
+    take_idle(&load, &result, block);
+    for (size_t i = 0; i < LG_RANK_PERCENTS; i++)
+        block->latency_us[i] = percentile_us(&result.record.latency, lg_rank_percents[i]);
     /* two requests of slack: where few are due, the edges of the window count */
     double due = plan->rate * result.seconds;
     double good = result.requests_per_s * result.seconds * good_share(&result.record);
+    block->answered = due > 0 ? fmin(1, good / due) : 1;
     if (parts != NULL && good < due * RATE_HELD - 2)
         parts->held_rate = false;
     lg_result_fini(&result);
@@ -224,11 +233,14 @@ int lg_block_run(const struct lg_block_plan *plan, struct lg_parts *parts,
     struct lg_server server = {.log_fd = -1};
     struct lg_target target = {0};
     struct lg_requests requests = {0};
-    struct lg_block block = {.p50_us = NAN, .p99_us = NAN, .switches = NAN, .is_counted = true};
+    struct lg_block block = {
+        .answered = 1, .switches = NAN, .is_counted = true, .idle_open = plan->scenario->idle};
     struct gauge gauge = {.pid = candidate->pid, .cpu = plan->server_core};
     char url[128];
     int rv = 0;
     bool is_own = candidate->mode[0] != '\0';
+    for (size_t i = 0; i < LG_RANK_PERCENTS; i++)
+        block.latency_us[i] = NAN;
     if (is_own) {
         rv = start_own(plan, &server, why);
         gauge.pid = server.pid;

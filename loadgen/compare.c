@@ -11,31 +11,14 @@
 #include "loadgen/block.h"
 #include "loadgen/live.h"
 
-/* Loadgen at its limit while the server is not: then throughput shows loadgen. */
-#define OWN_LIMIT    0.9
-#define SERVER_LIMIT 0.9
-/* A block is disturbed when other programs took this share of a side's CPU. */
-#define DISTURBED 0.1
 /* Starting, warming up and stopping a server, and the pilot. */
 #define BLOCK_EXTRA_S 0.25
 #define OPEN_EXTRA_S  0.1
 /* On a machine that gives us no CPU a short pilot may see nothing at all. */
 #define PILOT_TRIES 5
+#define EMPTY_TRIES 3
 /* Shorter parts than this say nothing. */
 #define PART_LEAST_NS (200 * NS_PER_MS)
-
-const char *const lg_metric_name[LG_METRICS] = {
-    [LG_METRIC_CPU] = "server CPU per request",
-    [LG_METRIC_RATE] = "requests/s",
-    [LG_METRIC_P99] = "p99 at equal rate",
-    [LG_METRIC_MEMORY] = "memory",
-};
-const bool lg_metric_less_is_better[LG_METRICS] = {
-    [LG_METRIC_CPU] = true,
-    [LG_METRIC_RATE] = false,
-    [LG_METRIC_P99] = true,
-    [LG_METRIC_MEMORY] = true,
-};
 
 /* ---- who takes part ---- */
 
@@ -173,78 +156,6 @@ int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenar
     return -ETIME;
 }
 
-/* ---- the values ---- */
-
-static double block_value(const struct lg_block *b, enum lg_metric metric)
-{
-    switch (metric) {
-    case LG_METRIC_CPU:
-        return b->cpu_us;
-    case LG_METRIC_RATE:
-        return b->requests_per_s;
-    case LG_METRIC_P99:
-        return b->p99_us;
-    case LG_METRIC_MEMORY:
-        return b->pss_bytes;
-    case LG_METRICS:
-        break;
-    }
-    return NAN;
-}
-
-size_t lg_side_values(const struct lg_side *side, enum lg_metric metric,
-                      double values[LG_STATS_MAX_BLOCKS])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < side->n; i++) {
-        double value = block_value(&side->blocks[i], metric);
-        if (isfinite(value) && value > 0)
-            values[n++] = value;
-    }
-    return n;
-}
-
-static void rank_metric(struct lg_comparison *c, enum lg_metric metric)
-{
-    double(*values)[LG_STATS_MAX_BLOCKS] = calloc(c->n, sizeof *values);
-    struct lg_group groups[LG_STATS_MAX_GROUPS];
-    if (values == NULL)
-        return;
-    bool has_all = true;
-    for (size_t i = 0; i < c->n; i++) {
-        groups[i] = (struct lg_group){values[i], lg_side_values(&c->sides[i], metric, values[i])};
-        has_all = has_all && groups[i].n == c->sides[i].n && groups[i].n >= 2;
-    }
-    c->is_ranked[metric] = has_all && lg_rank(groups, c->n, lg_metric_less_is_better[metric],
-                                              &c->rankings[metric]) == 0;
-    free(values);
-}
-
-/* All servers had time to spare and loadgen had none: rates are loadgen's. */
-static bool is_client_limited(const struct lg_comparison *c)
-{
-    size_t limited = 0, blocks = 0;
-    for (size_t i = 0; i < c->n; i++)
-        for (size_t k = 0; k < c->sides[i].n; k++) {
-            const struct lg_block *b = &c->sides[i].blocks[k];
-            blocks++;
-            limited += b->own_cpu > OWN_LIMIT && !(b->server_cpu > SERVER_LIMIT);
-        }
-    return blocks > 0 && limited * 2 > blocks;
-}
-
-static void conclude(struct lg_comparison *c)
-{
-    c->client_limited = is_client_limited(c);
-    for (size_t i = 0; i < c->n; i++)
-        for (size_t k = 0; k < c->sides[i].n; k++)
-            c->others_max = fmax(c->others_max, c->sides[i].blocks[k].others);
-    for (int m = 0; m < LG_METRICS; m++)
-        rank_metric(c, (enum lg_metric)m);
-    if (c->client_limited)
-        c->is_ranked[LG_METRIC_RATE] = false;
-}
-
 /* ---- the blocks ---- */
 
 int lg_parts_init(struct lg_parts *p)
@@ -315,9 +226,11 @@ static int run_pilot(struct lg_comparison *c, struct lg_block_plan *plan, struct
     return 0;
 }
 
-static bool is_disturbed(const struct lg_block *b)
+/* Another try?  A block without one answer has no value at all: it gets more of them. */
+static bool is_worth_repeating(const struct lg_comparison *c, const struct lg_block *b)
 {
-    return b->others > DISTURBED || b->own_wait > DISTURBED || b->lateness > DISTURBED;
+    unsigned most = b->requests_per_s > 0 ? c->rounds : c->rounds * EMPTY_TRIES;
+    return lg_is_disturbed(b) && c->repeated < most;
 }
 
 /* One block of one candidate, again while it is disturbed and that is allowed. */
@@ -330,7 +243,7 @@ static int run_block(struct lg_comparison *c, struct lg_block_plan *plan, struct
         int rv = lg_parts_init(&parts);
         if (rv == 0)
             rv = lg_block_run(plan, &parts, block, why);
-        if (rv == 0 && is_disturbed(block) && c->repeated < c->rounds) {
+        if (rv == 0 && is_worth_repeating(c, block)) {
             c->repeated++;
             lg_parts_fini(&parts);
             continue;
@@ -341,7 +254,7 @@ static int run_block(struct lg_comparison *c, struct lg_block_plan *plan, struct
             rv = lg_record_merge(&side->parts.open, &parts.open);
         if (rv == 0) {
             side->parts.held_rate = side->parts.held_rate && parts.held_rate;
-            c->disturbed += is_disturbed(block);
+            c->disturbed += lg_is_disturbed(block);
             c->miscounted += !block->is_counted;
             side->n++;
         }
@@ -412,7 +325,7 @@ int lg_compare(const struct lg_options *o, const struct lg_scenario *scenario, c
     if (rv < 0 && rv != -EINTR)
         lg_comparison_fini(c);
     else
-        conclude(c);
+        lg_conclude(c);
     return rv;
 }
 

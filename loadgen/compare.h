@@ -7,8 +7,10 @@
  * here, because latencies at different loads are not comparable.
  *
  * A block during which other programs took more than a tenth of either side's
- * CPU is thrown away and run again, as often as there are rounds; that is decided
- * by the disturbance, never by the result.
+ * CPU is thrown away and run again, as often as there are rounds (three times as
+ * often where it answered nothing at all); that is decided by the disturbance,
+ * never by a result.  Where most blocks remain disturbed only what noise hardly
+ * touches is ranked: CPU per request and memory.
  *
  * The order of blocks is a Latin square over random permutations: in every run
  * of as many rounds as there are candidates, each stands once in each place, so
@@ -38,14 +40,19 @@ struct lg_candidate {
     pid_t pid;                /* 0: not known */
 };
 
+/* Latency is ranked by the first of these that every block has enough samples for. */
+#define LG_RANK_PERCENTS 3
+extern const double lg_rank_percents[LG_RANK_PERCENTS]; /* 99, 90, 50 */
+
 /* One block: one sample of everything. */
 struct lg_block {
     double requests_per_s; /* closed loop */
     double cpu_us;         /* of the server, per request, closed loop; NAN: not known */
     double server_cpu;     /* cores it used, closed loop */
     double own_cpu;        /* share of its core that loadgen used, closed loop */
-    double p50_us;         /* corrected, at the equal rate; NAN: too few samples */
-    double p99_us;
+    /* at lg_rank_percents, corrected, at the equal rate; NAN: too few samples */
+    double latency_us[LG_RANK_PERCENTS];
+    double answered;  /* share of what was due in the open part that got a good answer */
     double pss_bytes; /* with all connections open; NAN: not known */
     double switches;  /* context switches per request, whole life; NAN: not known */
     double others;    /* share of its core that other programs (or the hypervisor) took */
@@ -54,7 +61,8 @@ struct lg_block {
     bool is_counted;  /* the server's own counter agrees; true when it has none */
     int processes;
     int threads;
-    unsigned place; /* in which order the blocks ran, from 0 */
+    unsigned idle_open; /* idle connections that stood until the end, the fewer of both parts */
+    unsigned place;     /* in which order the blocks ran, from 0 */
 };
 
 /* What the parts of a block, or of many merged blocks, have seen. */
@@ -73,8 +81,7 @@ struct lg_side {
 };
 
 /* What is ranked, and which way is better. */
-enum lg_metric { LG_METRIC_CPU, LG_METRIC_RATE, LG_METRIC_P99, LG_METRIC_MEMORY, LG_METRICS };
-extern const char *const lg_metric_name[LG_METRICS];
+enum lg_metric { LG_METRIC_CPU, LG_METRIC_RATE, LG_METRIC_LATENCY, LG_METRIC_MEMORY, LG_METRICS };
 extern const bool lg_metric_less_is_better[LG_METRICS];
 
 struct lg_comparison {
@@ -94,8 +101,9 @@ struct lg_comparison {
     double others_max;          /* the worst block's share taken by other programs */
     unsigned repeated;          /* disturbed blocks that were thrown away and run again */
     unsigned disturbed;         /* ... and that had to be kept */
+    size_t percent;             /* the ranked latency, of lg_rank_percents */
     unsigned miscounted;        /* blocks where the server counted other requests than we sent */
-    bool is_ranked[LG_METRICS]; /* else: values missing or too few blocks */
+    bool is_ranked[LG_METRICS]; /* else lg_not_ranked says why */
     struct lg_ranking rankings[LG_METRICS];
 };
 
@@ -114,10 +122,20 @@ void lg_comparison_fini(struct lg_comparison *c);
 MUST_USE int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenarios,
                             size_t n_scenarios, size_t n_candidates, struct lg_why *why);
 
-/* How long it will take, for all who have to wait. */
+/* How long it will take when no block is disturbed, for all who have to wait. */
 double lg_compare_seconds(const struct lg_options *o, const struct lg_scenario *const *scenarios,
                           size_t n_scenarios, size_t n_candidates);
 
+/* ---- what the blocks show: ranking.c ---- */
+
+/* Rank everything that can be ranked, and say what cannot. */
+void lg_conclude(struct lg_comparison *c);
+/* Did other programs take so much that throughput and latency show them? */
+bool lg_is_disturbed(const struct lg_block *b);
+/* "p90 at equal rate" */
+const char *lg_metric_name(const struct lg_comparison *c, enum lg_metric metric);
+/* Why it is not ranked. */
+const char *lg_not_ranked(const struct lg_comparison *c, enum lg_metric metric);
 /* The values of one metric of one candidate; how many. */
-size_t lg_side_values(const struct lg_side *side, enum lg_metric metric,
-                      double values[LG_STATS_MAX_BLOCKS]);
+size_t lg_side_values(const struct lg_comparison *c, const struct lg_side *side,
+                      enum lg_metric metric, double values[LG_STATS_MAX_BLOCKS]);

@@ -268,9 +268,13 @@ static void put_block(struct out *o, const struct lg_block *b)
     put(o, ",");
     put_number(o, "requests_per_s", b->requests_per_s);
     put(o, ",");
-    put_number(o, "p50_us", b->p50_us);
-    put(o, ",");
-    put_number(o, "p99_us", b->p99_us);
+    for (size_t i = LG_RANK_PERCENTS; i-- > 0;) {
+        char name[24];
+        snprintf(name, sizeof name, "p%g_us", lg_rank_percents[i]);
+        put_number(o, name, b->latency_us[i]);
+        put(o, ",");
+    }
+    put_number(o, "answered", b->answered);
     put(o, ",");
     put_number(o, "pss_bytes", b->pss_bytes);
     put(o, ",");
@@ -283,8 +287,8 @@ static void put_block(struct out *o, const struct lg_block *b)
     put_number(o, "others", b->others);
     put(o, ",");
     put_number(o, "own_wait", b->own_wait);
-    put(o, ",\"counted\":%s,\"processes\":%d,\"threads\":%d}", b->is_counted ? "true" : "false",
-        b->processes, b->threads);
+    put(o, ",\"counted\":%s,\"processes\":%d,\"threads\":%d,\"idle_open\":%u}",
+        b->is_counted ? "true" : "false", b->processes, b->threads, b->idle_open);
 }
 
 static void put_side(struct out *o, const struct lg_candidate *c, const struct lg_side *s)
@@ -309,11 +313,27 @@ static void put_side(struct out *o, const struct lg_candidate *c, const struct l
     put(o, "}}");
 }
 
+static void put_leaders(struct out *o, const struct lg_comparison *c, const struct lg_ranking *r)
+{
+    const char *comma = "";
+    put(o, ",\"leaders\":[");
+    for (size_t i = 0; i < c->n; i++) {
+        const char *name = c->candidates[i].name;
+        if (!r->leads[i])
+            continue;
+        put(o, "%s", comma);
+        if (o->rv == 0)
+            o->rv = json_append_string(o->buf, name, strlen(name));
+        comma = ",";
+    }
+    put(o, "]");
+}
+
 static void put_ranking(struct out *o, const struct lg_comparison *c, enum lg_metric metric)
 {
     const struct lg_ranking *r = &c->rankings[metric];
     put(o, "{");
-    put_text(o, "metric", lg_metric_name[metric]);
+    put_text(o, "metric", lg_metric_name(c, metric));
     put(o, ",\"ranked\":%s,\"less_is_better\":%s", c->is_ranked[metric] ? "true" : "false",
         lg_metric_less_is_better[metric] ? "true" : "false");
     if (c->is_ranked[metric]) {
@@ -321,6 +341,7 @@ static void put_ranking(struct out *o, const struct lg_comparison *c, enum lg_me
             put(o, ",");
             put_text(o, "winner", c->candidates[r->winner].name);
         }
+        put_leaders(o, c, r);
         put(o, ",\"noise_floor\":%.6g,\"pairs\":[", r->floor_ratio);
         for (size_t i = 0; i < r->n_pairs; i++) {
             const struct lg_pair *p = &r->pairs[i];
@@ -332,6 +353,10 @@ static void put_ranking(struct out *o, const struct lg_comparison *c, enum lg_me
                 p->effect.ratio, p->effect.low, p->effect.high, p->p, p->shown ? "true" : "false");
         }
         put(o, "]");
+    } else {
+        const char *why = lg_not_ranked(c, metric);
+        put(o, ",");
+        put_text(o, "why", why != NULL ? why : "out of memory");
     }
     put(o, "}");
 }

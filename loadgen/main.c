@@ -325,8 +325,12 @@ static int compare(struct lg_options *o)
             lg_compare_fit(o, list, n, n_candidates, &why) < 0) {
             complain(why.text);
         } else {
-            fprintf(is_stdout_taken(o) ? stderr : stdout, "%zu scenario%s, about %.0f s\n", n,
-                    n == 1 ? "" : "s", lg_compare_seconds(o, list, n, n_candidates));
+            double seconds = lg_compare_seconds(o, list, n, n_candidates);
+            double again = seconds / (double)n_candidates;
+            fprintf(is_stdout_taken(o) ? stderr : stdout,
+                    "%zu scenario%s, about %.0f s; up to %.0f s when blocks are disturbed and run "
+                    "again\n",
+                    n, n == 1 ? "" : "s", seconds, seconds + again);
             (void)std_flush(stdout);
             code = compare_all(o, list, n);
         }

@@ -51,6 +51,7 @@ const struct lg_scenario lg_scenarios[] = {
               "at once",
      .paths = {{"/test/wait?ms=20", 1}},
      .needs_test_routes = true,
+     .connections = 400,
      .rate_factor = RATE_FACTOR},
     {.name = "blocking",
      .shows = "the same wait by a call that blocks: an event loop stands still, threads do not",

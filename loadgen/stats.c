@@ -286,6 +286,18 @@ static bool beats_all(const struct lg_ranking *r, size_t g, bool less_is_better)
     return true;
 }
 
+/* Is another group shown to be better than g? */
+static bool is_beaten(const struct lg_ranking *r, size_t g, bool less_is_better)
+{
+    for (size_t i = 0; i < r->n_pairs; i++) {
+        const struct lg_pair *pair = &r->pairs[i];
+        bool a_is_better = (pair->effect.ratio < 1) == less_is_better;
+        if (pair->shown && (a_is_better ? pair->b : pair->a) == g)
+            return true;
+    }
+    return false;
+}
+
 static int test_pair(const struct lg_group *a, const struct lg_group *b, struct lg_pair *pair)
 {
     int rv = lg_mann_whitney(a->values, a->n, b->values, b->n, &pair->p);
@@ -319,9 +331,11 @@ int lg_rank(const struct lg_group *groups, size_t n_groups, bool less_is_better,
         pair->shown =
             enough && p[i] <= LG_ALPHA && fabs(log(pair->effect.ratio)) > log(r.floor_ratio);
     }
-    for (size_t g = 0; g < n_groups; g++)
+    for (size_t g = 0; g < n_groups; g++) {
         if (beats_all(&r, g, less_is_better))
             r.winner = (int)g;
+        r.leads[g] = !is_beaten(&r, g, less_is_better);
+    }
     *ret_ranking = r;
     return 0;
 }

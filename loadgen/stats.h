@@ -67,6 +67,9 @@ struct lg_ranking {
     size_t n_pairs;
     double floor_ratio;
     int winner; /* the group shown to be better than every other one; -1: none is */
+    /* Groups that no other one is shown to be better than: the winner, or several
+     * that share the lead; all of them when no difference is shown. */
+    bool leads[LG_STATS_MAX_GROUPS];
 };
 /* Test every pair of groups. */
 MUST_USE int lg_rank(const struct lg_group *groups, size_t n_groups, bool less_is_better,

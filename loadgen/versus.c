@@ -14,11 +14,12 @@
 
 /* ---- the table ---- */
 
-static void median_cell(const struct lg_side *side, enum lg_metric metric, double scale,
-                        int decimals, const char *unit, char cell[CELL_BYTES])
+static void median_cell(const struct lg_comparison *c, const struct lg_side *side,
+                        enum lg_metric metric, double scale, int decimals, const char *unit,
+                        char cell[CELL_BYTES])
 {
     double values[LG_STATS_MAX_BLOCKS];
-    size_t n = lg_side_values(side, metric, values);
+    size_t n = lg_side_values(c, side, metric, values);
     if (n == 0)
         snprintf(cell, CELL_BYTES, "-");
     else
@@ -41,17 +42,18 @@ static double median_switches(const struct lg_side *side)
     return lg_median(values, side->n);
 }
 
-static void print_row(FILE *out, const char *name, const struct lg_side *side)
+static void print_row(FILE *out, const struct lg_comparison *c, size_t i)
 {
     char cpu[CELL_BYTES], rate[CELL_BYTES], p50[CELL_BYTES], p99[CELL_BYTES], p999[CELL_BYTES];
     char memory[CELL_BYTES], processes[CELL_BYTES], switches[CELL_BYTES];
+    const struct lg_side *side = &c->sides[i];
     const struct hist *latency = &side->parts.open.latency;
-    median_cell(side, LG_METRIC_CPU, 1, 2, "", cpu);
-    median_cell(side, LG_METRIC_RATE, 1, 0, "", rate);
+    median_cell(c, side, LG_METRIC_CPU, 1, 2, "", cpu);
+    median_cell(c, side, LG_METRIC_RATE, 1, 0, "", rate);
     percentile_cell(latency, 50, p50);
     percentile_cell(latency, 99, p99);
     percentile_cell(latency, 99.9, p999);
-    median_cell(side, LG_METRIC_MEMORY, 1.0 / (1 << 20), 1, "MB", memory);
+    median_cell(c, side, LG_METRIC_MEMORY, 1.0 / (1 << 20), 1, "MB", memory);
     const struct lg_block *last = side->n > 0 ? &side->blocks[side->n - 1] : NULL;
     if (last != NULL && last->processes > 0)
         snprintf(processes, sizeof processes, "%d/%d", last->processes, last->threads);
@@ -62,8 +64,8 @@ static void print_row(FILE *out, const char *name, const struct lg_side *side)
         snprintf(switches, sizeof switches, "-");
     else
         snprintf(switches, sizeof switches, "%.2f", median);
-    fprintf(out, "  %-12s %9s %10s %10s %10s %10s %9s %9s %9s\n", name, cpu, rate, p50, p99, p999,
-            memory, processes, switches);
+    fprintf(out, "  %-12s %9s %10s %10s %10s %10s %9s %9s %9s\n", c->candidates[i].name, cpu, rate,
+            p50, p99, p999, memory, processes, switches);
 }
 
 static void print_failures(FILE *out, const char *name, const char *part, const struct lg_record *r)
@@ -96,19 +98,43 @@ void lg_pair_text(const struct lg_comparison *c, enum lg_metric metric, const st
                  e->ratio, e->low, e->high, pair->p);
 }
 
+/* "best coroutine", "no winner; thread and prefork lead", "no difference shown" */
+static void print_leaders(FILE *out, const struct lg_comparison *c, const struct lg_ranking *r)
+{
+    size_t leaders = 0, said = 0;
+    for (size_t i = 0; i < c->n; i++)
+        leaders += r->leads[i];
+    if (r->winner >= 0)
+        fprintf(out, "best %s", c->candidates[r->winner].name);
+    else if (leaders == c->n)
+        fputs("no difference shown", out);
+    else
+        fputs("no winner; ", out);
+    if (r->winner >= 0 || leaders == c->n)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        if (r->leads[i]) {
+            fprintf(out, "%s%s",
+                    said == 0             ? ""
+                    : said + 1 == leaders ? " and "
+                                          : ", ",
+                    c->candidates[i].name);
+            said++;
+        }
+    fputs(leaders == 1 ? " leads" : " lead", out);
+}
+
 static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metric metric)
 {
     const struct lg_ranking *r = &c->rankings[metric];
     if (!c->is_ranked[metric]) {
-        if (metric != LG_METRIC_RATE || !c->client_limited)
-            fprintf(out, "  %s: not ranked, not every block has a value\n", lg_metric_name[metric]);
+        const char *why = lg_not_ranked(c, metric);
+        fprintf(out, "  %s: not ranked, %s\n", lg_metric_name(c, metric),
+                why != NULL ? why : "out of memory");
         return;
     }
-    fprintf(out, "  %s: ", lg_metric_name[metric]);
-    if (r->winner >= 0)
-        fprintf(out, "best %s", c->candidates[r->winner].name);
-    else
-        fputs("no winner", out);
+    fprintf(out, "  %s: ", lg_metric_name(c, metric));
+    print_leaders(out, c, r);
     fprintf(out, " (noise floor %.2fx)\n", r->floor_ratio);
     for (size_t i = 0; i < r->n_pairs; i++) {
         char text[256];
@@ -128,6 +154,27 @@ static void print_lag(FILE *out, const struct lg_comparison *c, size_t i)
                 c->candidates[i].name, units_format_ns(lag_ns, lag_text));
 }
 
+/* What a candidate could not do: keep up with the equal rate, keep idle connections. */
+static void print_shortfall(FILE *out, const struct lg_comparison *c, size_t i)
+{
+    const struct lg_side *side = &c->sides[i];
+    double answered[LG_STATS_MAX_BLOCKS];
+    unsigned idle_open = c->scenario->idle;
+    for (size_t k = 0; k < side->n; k++) {
+        answered[k] = side->blocks[k].answered;
+        if (side->blocks[k].idle_open < idle_open)
+            idle_open = side->blocks[k].idle_open;
+    }
+    if (!side->parts.held_rate && side->n > 0)
+        fprintf(out,
+                "  %s did not take %.0f requests/s in every block: half of the blocks answered "
+                "%.0f %% or less\n",
+                c->candidates[i].name, c->rate, lg_median(answered, side->n) * 100);
+    if (idle_open < c->scenario->idle)
+        fprintf(out, "  %s closed idle connections: %u of %u stood until the end\n",
+                c->candidates[i].name, idle_open, c->scenario->idle);
+}
+
 static void print_warnings(FILE *out, const struct lg_comparison *c)
 {
     if (c->interrupted)
@@ -135,8 +182,7 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
     if (c->sides[0].n < LG_STATS_MIN_BLOCKS)
         fprintf(out, "  fewer than %d blocks each: no winner can be named\n", LG_STATS_MIN_BLOCKS);
     if (c->client_limited)
-        fputs("  client-limited: loadgen used its whole core while the servers had time to spare; "
-              "requests/s is not ranked, CPU per request is\n",
+        fputs("  client-limited: loadgen used its whole core while the servers had time to spare\n",
               out);
     if (c->others_max > OTHERS_LIMIT)
         fprintf(out,
@@ -151,9 +197,7 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
                 c->miscounted);
     for (size_t i = 0; i < c->n; i++) {
         print_lag(out, c, i);
-        if (!c->sides[i].parts.held_rate && c->sides[i].n > 0)
-            fprintf(out, "  %s did not take %.0f requests/s in every block\n",
-                    c->candidates[i].name, c->rate);
+        print_shortfall(out, c, i);
         print_failures(out, c->candidates[i].name, "closed loop", &c->sides[i].parts.closed);
         print_failures(out, c->candidates[i].name, "open loop", &c->sides[i].parts.open);
     }
@@ -174,7 +218,7 @@ void lg_versus(FILE *out, const struct lg_comparison *c)
             c->rate, "", "CPU us/rq", "requests/s", "p50", "p99", "p99.9", "memory", "proc/thr",
             "switch/rq");
     for (size_t i = 0; i < c->n; i++)
-        print_row(out, c->candidates[i].name, &c->sides[i]);
+        print_row(out, c, i);
     for (int m = 0; m < LG_METRICS; m++)
         print_metric(out, c, (enum lg_metric)m);
     print_warnings(out, c);

@@ -117,22 +117,6 @@ START_TEST(budgets_are_kept_or_refused)
 }
 END_TEST
 
-START_TEST(unknown_values_are_left_out)
-{
-    struct lg_side *side = calloc(1, sizeof *side);
-    double values[LG_STATS_MAX_BLOCKS];
-    ck_assert_ptr_nonnull(side);
-    side->n = 3;
-    side->blocks[0].cpu_us = 7;
-    side->blocks[1].cpu_us = NAN;
-    side->blocks[2].cpu_us = 9;
-    ck_assert_uint_eq(lg_side_values(side, LG_METRIC_CPU, values), 2);
-    ck_assert_double_eq(values[1], 9);
-    ck_assert_uint_eq(lg_side_values(side, LG_METRIC_RATE, values), 0);
-    free(side);
-}
-END_TEST
-
 START_TEST(scenarios_are_found_by_name)
 {
     ck_assert_ptr_nonnull(lg_scenario_find("tiny", 4));
@@ -153,4 +137,4 @@ END_TEST
 SUITE_MAIN("compare", SUITE_LOOP(everybody_stands_in_every_place_once, squares),
            SUITE_TEST(seeds_give_different_orders), SUITE_LOOP(candidates, parties),
            SUITE_LOOP(budgets_are_kept_or_refused, budgets),
-           SUITE_TEST(unknown_values_are_left_out), SUITE_TEST(scenarios_are_found_by_name))
+           SUITE_TEST(scenarios_are_found_by_name))
