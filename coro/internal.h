@@ -63,6 +63,7 @@ enum co_wait {
     CO_WAIT_QUEUE,
     CO_WAIT_GROUP,
     CO_WAIT_OFFLOAD, /* none */
+    CO_WAIT_RESOLVE, /* none */
 };
 
 /* What the tasks of one spawn site did in one loop.  cpu and longest lack the
@@ -146,6 +147,7 @@ struct co_loop {
     size_t fds_cap;
     struct co_fd *fd_pool;
     size_t parked_fds;
+    struct dns *dns; /* NULL: no name was asked for yet */
 
     struct co_stack_arena arena;
     size_t live; /* tasks that have not ended */
@@ -262,6 +264,10 @@ void coro_fds_start(struct co_loop *loop);
 /* The loop ends: parked descriptors come back as tasks with -ECANCELED. */
 void coro_fds_cancel(struct co_loop *loop);
 void coro_fds_fini(struct co_loop *loop);
+
+/* ---- dns.c ---- */
+
+void coro_dns_fini(struct co_loop *loop);
 
 /* ---- post.c ---- */
 

@@ -11,15 +11,16 @@ static const char *const state_names[] = {
 };
 
 static const char *const wait_names[] = {
-    [CO_WAIT_NONE] = "",         [CO_WAIT_SLEEP] = "sleep",
-    [CO_WAIT_JOIN] = "join",     [CO_WAIT_READ] = "read",
-    [CO_WAIT_WRITE] = "write",   [CO_WAIT_FD] = "fd",
-    [CO_WAIT_MUTEX] = "mutex",   [CO_WAIT_COND] = "cond",
-    [CO_WAIT_SEM] = "semaphore", [CO_WAIT_EVENT] = "event",
-    [CO_WAIT_SEND] = "send",     [CO_WAIT_RECV] = "receive",
-    [CO_WAIT_SELECT] = "select", [CO_WAIT_PUT] = "queue put",
-    [CO_WAIT_GET] = "queue get", [CO_WAIT_QUEUE] = "queue join",
-    [CO_WAIT_GROUP] = "group",   [CO_WAIT_OFFLOAD] = "offload",
+    [CO_WAIT_NONE] = "",           [CO_WAIT_SLEEP] = "sleep",
+    [CO_WAIT_JOIN] = "join",       [CO_WAIT_READ] = "read",
+    [CO_WAIT_WRITE] = "write",     [CO_WAIT_FD] = "fd",
+    [CO_WAIT_MUTEX] = "mutex",     [CO_WAIT_COND] = "cond",
+    [CO_WAIT_SEM] = "semaphore",   [CO_WAIT_EVENT] = "event",
+    [CO_WAIT_SEND] = "send",       [CO_WAIT_RECV] = "receive",
+    [CO_WAIT_SELECT] = "select",   [CO_WAIT_PUT] = "queue put",
+    [CO_WAIT_GET] = "queue get",   [CO_WAIT_QUEUE] = "queue join",
+    [CO_WAIT_GROUP] = "group",     [CO_WAIT_OFFLOAD] = "offload",
+    [CO_WAIT_RESOLVE] = "resolve",
 };
 
 const char *coro_wait_name(uint8_t wait)

@@ -318,6 +318,7 @@ static void loop_free(struct co_loop *loop)
     coro_overflow_disarm(loop);
     coro_tasks_fini(loop);
     coro_port_close(loop);
+    coro_dns_fini(loop);
     coro_fds_fini(loop);
     reactor_free(loop->reactor);
     coro_timers_fini(&loop->timers);

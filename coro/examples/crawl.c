@@ -28,7 +28,7 @@ static int dial(const char *host, const char *port, int64_t deadline_ns)
         else
             rv = fd;
     }
-    freeaddrinfo(list);
+    co_resolve_free(list);
     return rv;
 }
 

@@ -196,7 +196,7 @@ static int use_threads(void)
     if (rv == 0)
         rv = co_resolve("localhost", "80", NULL, co_after(5 * NS_PER_S), &list);
     if (list != NULL)
-        freeaddrinfo(list);
+        co_resolve_free(list);
     return rv;
 }
 

@@ -1,6 +1,5 @@
 /* Blocking calls on the pool: results, giving up, who frees, names, signals. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -8,7 +7,6 @@
 #include <unistd.h>
 
 #include "coro/offload.h"
-#include "coro/resolve.h"
 #include "coro/signal.h"
 #include "suite.h"
 
@@ -125,33 +123,6 @@ START_TEST(what_is_given_up_is_dropped_once)
 }
 END_TEST
 
-/* ---- names ---- */
-
-static int resolve_main(void *arg)
-{
-    (void)arg;
-    struct addrinfo *list = NULL;
-    ck_assert_int_eq(co_resolve("192.0.2.7", "80", NULL, soon(), &list), 0);
-    const struct sockaddr_in *addr = (const struct sockaddr_in *)(const void *)list->ai_addr;
-    ck_assert_int_eq(addr->sin_family, AF_INET);
-    ck_assert_int_eq(ntohs(addr->sin_port), 80);
-    freeaddrinfo(list);
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
-    ck_assert_int_eq(co_resolve("localhost", NULL, &hints, soon(), &list), 0);
-    addr = (const struct sockaddr_in *)(const void *)list->ai_addr;
-    ck_assert_uint_eq(ntohl(addr->sin_addr.s_addr), INADDR_LOOPBACK);
-    freeaddrinfo(list);
-    hints.ai_flags = AI_NUMERICHOST;
-    ck_assert_int_eq(co_resolve("not-a-number", NULL, &hints, soon(), &list), -ENOENT);
-    return 0;
-}
-
-START_TEST(names_resolve)
-{
-    run(resolve_main);
-}
-END_TEST
-
 /* ---- signals ---- */
 
 static int signal_main(void *arg)
@@ -179,5 +150,4 @@ START_TEST(signals_are_awaited)
 END_TEST
 
 SUITE_MAIN("offload", SUITE_TEST(a_call_runs_on_another_thread),
-           SUITE_TEST(what_is_given_up_is_dropped_once), SUITE_TEST(names_resolve),
-           SUITE_TEST(signals_are_awaited))
+           SUITE_TEST(what_is_given_up_is_dropped_once), SUITE_TEST(signals_are_awaited))
