@@ -47,7 +47,8 @@ struct co_counts {
     uint64_t spawned;
     uint64_t switches;
     uint64_t turns;
-    uint64_t trimmed; /* stacks whose memory was given back */
+    uint64_t trimmed;         /* stacks whose memory was given back */
+    uint64_t accept_failures; /* for want of descriptors or memory; each was tried again */
 };
 int co_counts(struct co_counts *ret_counts);
 

@@ -174,6 +174,7 @@ struct co_loop {
     uint64_t turns;    /* atomic */
     uint64_t switches; /* up to the last turn */
     uint64_t trimmed;
+    uint64_t accept_failures;
     uint64_t lag[64]; /* turns, by the bit length of their ticks */
 
     pthread_t thread;

@@ -211,6 +211,7 @@ int co_accept(int listen_fd, struct sockaddr *ret_addr, socklen_t *ret_len, int6
         }
         if (is_exhausted(errno)) {
             int64_t until_ns = co_after(pause_ns);
+            loop->accept_failures++;
             if (until_ns >= deadline_ns)
                 return -errno;
             rv = co_sleep_until(until_ns);

@@ -188,7 +188,8 @@ void coro_counts_of(const struct co_loop *loop, struct co_counts *ret_counts)
         .spawned = loop->next_id,
         .switches = loop->switches + (loop->self != NULL ? turn_switches_done(loop) : 0),
         .turns = loop->turns,
-        .trimmed = loop->trimmed};
+        .trimmed = loop->trimmed,
+        .accept_failures = loop->accept_failures};
 }
 
 int co_counts(struct co_counts *ret_counts)

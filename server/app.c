@@ -16,6 +16,7 @@
 #include "server/io/access_log.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/cpus.h"
+#include "server/mode/mode.h"
 #include "server/profile/report.h"
 
 #define RUNNING_PER_CPU 16 /* enough that a few slow requests do not hold up the quick ones */
@@ -32,6 +33,20 @@ static const struct profile_endpoint profile_endpoints[] = {
 #include "server/routes.def"
 #undef ROUTE
     {NULL, NULL},
+};
+
+/* Limits by the parameter that sets them. */
+enum limit {
+#define LIMIT(NAME, word) LIMIT_##NAME,
+#include "server/limit.def"
+#undef LIMIT
+    LIMIT_COUNT,
+    LIMIT_NONE
+};
+static const char *const limit_words[LIMIT_COUNT] = {
+#define LIMIT(NAME, word) word,
+#include "server/limit.def"
+#undef LIMIT
 };
 
 static const int statuses[] = {
@@ -54,11 +69,56 @@ static const char *const refusal_words[] = {
 
 /* ---- hooks ---- */
 
+static enum limit limit_of_answer(const struct http_record *record)
+{
+    switch (record->status) {
+    case HTTP_413_CONTENT_TOO_LARGE:
+        return LIMIT_BODY_MAX;
+    case HTTP_414_URI_TOO_LONG:
+        return LIMIT_TARGET_MAX;
+    case HTTP_431_HEADER_FIELDS_TOO_LARGE:
+        return LIMIT_HEADER_MAX;
+    case HTTP_429_TOO_MANY_REQUESTS: /* else it refused the connection, before any request */
+        return record->request->target.len > 0 ? LIMIT_REQUESTS_PER_ADDRESS : LIMIT_NONE;
+    default:
+        return LIMIT_NONE;
+    }
+}
+
+static enum limit limit_of_close(enum http_close_reason why)
+{
+    switch ((int)why) {
+    case HTTP_CLOSE_IDLE:
+        return LIMIT_IDLE_TIMEOUT;
+    case HTTP_CLOSE_HEADER_TIMEOUT:
+        return LIMIT_HEADER_TIMEOUT;
+    case HTTP_CLOSE_BODY_TIMEOUT:
+        return LIMIT_BODY_TIMEOUT;
+    case HTTP_CLOSE_WRITE_TIMEOUT:
+        return LIMIT_WRITE_TIMEOUT;
+    case HTTP_CLOSE_SERVED:
+        return LIMIT_REQUESTS_PER_CONNECTION;
+    case HTTP_CLOSE_OVERLOAD:
+        return LIMIT_CONNECTIONS_MAX;
+    case HTTP_CLOSE_ADDRESS_LIMIT:
+        return LIMIT_CONNECTIONS_PER_ADDRESS;
+    default:
+        return LIMIT_NONE;
+    }
+}
+
+static void count_limit(enum limit limit)
+{
+    if (limit != LIMIT_NONE)
+        metrics_add_at(METRICS_LIMIT_HIT, limit, 1);
+}
+
 static void on_request(void *arg, const struct http_record *record)
 {
     (void)arg;
     size_t route = record->route == NULL ? METRICS_ROUTES : (size_t)(record->route - routes);
     metrics_request(route, record->status, record->duration_ns);
+    count_limit(limit_of_answer(record));
     metrics_add(METRICS_BYTES_IN, record->bytes_in);
     metrics_add(METRICS_BYTES_OUT, record->bytes_out);
     access_log_record(record);
@@ -75,6 +135,7 @@ static void on_close(void *arg, enum http_close_reason why)
     (void)arg;
     metrics_sub(METRICS_OPEN, 1);
     metrics_add_at(METRICS_CLOSED, why, 1);
+    count_limit(limit_of_close(why));
 }
 
 /* Wait without keeping others from running, where there are others. */
@@ -167,6 +228,8 @@ static void name_metrics(const struct config *cfg)
     metrics_name_statuses(statuses, ARRAY_LEN(statuses));
     metrics_name_values(METRICS_CLOSED, close_words, ARRAY_LEN(close_words));
     metrics_name_values(METRICS_REFUSED_REQUESTS, refusal_words, ARRAY_LEN(refusal_words));
+    metrics_extend(endpoint_metrics_recorder, NULL);
+    metrics_name_values(METRICS_LIMIT_HIT, limit_words, ARRAY_LEN(limit_words));
 }
 
 void app_set_limits(struct app *app, const struct config *cfg)
@@ -280,6 +343,7 @@ struct app *app_new(const struct config *cfg)
     app->settings.endpoints = profile_endpoints;
     app->settings.mode = mode_names[cfg->mode];
     app->settings.give_way = give_way_here;
+    app->settings.list_workers = mode_list_workers;
     app->admin.hosts = cfg->admin_hosts;
     app->http.routes = routes;
     app->http.route_count = ARRAY_LEN(routes);

@@ -263,3 +263,20 @@ void prof_worker_answer(uint64_t now)
     slot->copy_run = slot->run;
     __atomic_store_n(&slot->answered, number, __ATOMIC_RELEASE);
 }
+
+struct prof_totals prof_totals(void)
+{
+    struct prof_totals totals = {0};
+    uint64_t run = 0;
+    for (unsigned i = 0; i < prof_slot_count(); i++) {
+        const struct prof_slot *slot = prof_slot_at(i);
+        if (slot == NULL)
+            continue;
+        run += PROF_GET(slot->run);
+        uint32_t used = __atomic_load_n(&slot->used, __ATOMIC_ACQUIRE);
+        for (uint32_t n = PROF_NODE_ROOT + 1; n < used; n++)
+            totals.calls += PROF_GET(slot->nodes[n].calls);
+    }
+    totals.run_ns = (double)run * prof_tick_ns();
+    return totals;
+}

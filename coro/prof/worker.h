@@ -47,6 +47,13 @@ void prof_record(bool on);
 /* Ticks since when recording is on; 0: it is stopped. */
 uint64_t prof_recording_since(void);
 
+/* All slots added up, as they run: for rates, not for tables. */
+struct prof_totals {
+    uint64_t calls; /* scopes that were entered */
+    double run_ns;  /* of all run slices */
+};
+struct prof_totals prof_totals(void);
+
 /* Charge this thread up to now and copy its tree for the reader that asked. */
 void prof_worker_answer(uint64_t now);
 

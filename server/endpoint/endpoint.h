@@ -10,6 +10,7 @@
 
 #include "server/http/route.h"
 
+struct metrics_report;
 struct profile_endpoint;
 
 struct cl_guard;
@@ -35,6 +36,9 @@ struct endpoint_settings {
     /* Let other requests run, where a handler that never waits would keep them from
      * it; 0 or -errno. */
     int (*give_way)(void);
+    /* What each process that serves is doing: a table of text, or JSON objects with
+     * commas between; nothing where there are none.  0 or -errno. */
+    int (*list_workers)(struct buf *out, bool as_json);
 };
 
 /* GET /domain?url=U: the domain of one URL, as JSON or text.  POST /domain: of
@@ -51,6 +55,8 @@ http_handler endpoint_openapi;
 
 /* GET /metrics: Prometheus text, or OpenMetrics by Accept. */
 http_handler endpoint_metrics;
+/* What the recorder of the call-table costs; the shape of metrics_extra_fn. */
+void endpoint_metrics_recorder(void *arg, struct metrics_report *report);
 
 /* GET /tasks: every live task, as text or JSON (by Accept or format=). */
 http_handler endpoint_tasks;

@@ -1,4 +1,5 @@
-/* GET /tasks: every task of every loop, with what it waits for and where it stands. */
+/* GET /tasks: every task of every loop, with what it waits for and where it stands; and
+ * where workers are processes, what each of them does. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,13 +11,47 @@
 /* A loop that is busy for longer is listed as busy. */
 #define ANSWER_NS (200 * NS_PER_MS)
 
-static int report(struct buf *out, enum co_dump_format format)
+/* Thread and prefork mode serve without tasks. */
+static int report_loops(struct buf *out, enum co_dump_format format)
 {
-    /* Thread and prefork mode serve without tasks. */
     if (co_self() != NULL)
         return co_dump_all(out, format, co_after(ANSWER_NS));
     return buf_append_str(out,
                           format == CO_DUMP_JSON ? "{\"loops\":[]}\n" : "no tasks in this mode\n");
+}
+
+/* The loops' JSON object with the workers as a member more, before the others. */
+static int put_in_front(struct buf *out, const struct buf *workers, const struct buf *loops)
+{
+    int rv = buf_append_str(out, "{\"children\":[");
+    if (rv == 0)
+        rv = buf_append(out, workers->data, workers->len);
+    if (rv == 0)
+        rv = buf_append_str(out, "],\n");
+    return rv < 0 ? rv : buf_append(out, loops->data + 1, loops->len - 1);
+}
+
+static int report(const struct endpoint_settings *settings, struct buf *out,
+                  enum co_dump_format format)
+{
+    bool as_json = format == CO_DUMP_JSON;
+    struct buf workers, loops;
+    buf_init(&workers, REPORT_MAX_BYTES);
+    buf_init(&loops, REPORT_MAX_BYTES);
+    int rv = settings->list_workers != NULL ? settings->list_workers(&workers, as_json) : 0;
+    if (rv == 0)
+        rv = report_loops(&loops, format);
+    if (rv == 0 && as_json && workers.len > 0) {
+        rv = put_in_front(out, &workers, &loops);
+    } else if (rv == 0) {
+        bool has_tasks = workers.len == 0 || co_self() != NULL;
+        rv = buf_append(out, workers.data, workers.len);
+        if (rv == 0 && has_tasks)
+            rv = buf_append(out, loops.data, loops.len);
+    }
+    buf_fini(&workers);
+    buf_fini(&loops);
+    return rv;
 }
 
 void endpoint_tasks(struct http_request *req, struct http_response *res)
@@ -34,7 +69,7 @@ void endpoint_tasks(struct http_request *req, struct http_response *res)
     http_set_type(res, wants_json ? "application/json" : "text/plain; charset=utf-8");
     struct buf out;
     buf_init(&out, REPORT_MAX_BYTES);
-    int rv = report(&out, wants_json ? CO_DUMP_JSON : CO_DUMP_TEXT);
+    int rv = report(req->app->user, &out, wants_json ? CO_DUMP_JSON : CO_DUMP_TEXT);
     if (rv == 0)
         rv = buf_append(http_body(res), out.data, out.len);
     buf_fini(&out);

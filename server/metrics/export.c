@@ -2,17 +2,17 @@
  * 1.0, which differs in the name of a counter's family and in its last line. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "server/metrics/internal.h"
 
-struct report {
+struct metrics_report {
     struct buf *out;
     enum metrics_format format;
     int rv; /* the first failure; nothing is appended after it */
 };
 
-static void put(struct report *r, const char *format, ...) PRINTF_LIKE(2, 3);
-static void put(struct report *r, const char *format, ...)
+void metrics_line(struct metrics_report *r, const char *format, ...)
 {
     if (r->rv < 0)
         return;
@@ -22,61 +22,101 @@ static void put(struct report *r, const char *format, ...)
     va_end(args);
 }
 
-static void put_head(struct report *r, const char *name, const char *type, const char *help)
+static const char *unit_of(const char *name)
 {
-    const char *suffix =
-        type[0] == 'c' && r->format == METRICS_PROMETHEUS ? "_total" : ""; /* counter */
-    put(r, "# HELP domaind_%s%s %s\n# TYPE domaind_%s%s %s\n", name, suffix, help, name, suffix,
-        type);
+    static const char *const units[] = {"seconds", "bytes", "ratio"};
+    const char *last = strrchr(name, '_');
+    for (size_t i = 0; last != NULL && i < ARRAY_LEN(units); i++)
+        if (strcmp(last + 1, units[i]) == 0)
+            return units[i];
+    return NULL;
 }
 
-static void put_counter(struct report *r, enum metrics_id id, const char *name, const char *help)
+/* In OpenMetrics a counter's or an info's family has not the suffix of its line. */
+void metrics_head(struct metrics_report *r, enum metrics_type type, const char *name,
+                  const char *help)
 {
-    put_head(r, name, "counter", help);
-    put(r, "domaind_%s_total %" PRIu64 "\n", name, metrics_read(id));
+    static const struct {
+        const char *word[2]; /* by format */
+        const char *suffix;
+    } types[] = {
+        [METRICS_IS_COUNTER] = {{"counter", "counter"}, "_total"},
+        [METRICS_IS_GAUGE] = {{"gauge", "gauge"}, ""},
+        [METRICS_IS_HISTOGRAM] = {{"histogram", "histogram"}, ""},
+        [METRICS_IS_INFO] = {{"gauge", "info"}, "_info"},
+    };
+    bool is_open = r->format == METRICS_OPENMETRICS;
+    const char *suffix = is_open ? "" : types[type].suffix;
+    metrics_line(r, "# HELP domaind_%s%s %s\n# TYPE domaind_%s%s %s\n", name, suffix, help, name,
+                 suffix, types[type].word[r->format]);
+    if (is_open && unit_of(name) != NULL)
+        metrics_line(r, "# UNIT domaind_%s %s\n", name, unit_of(name));
 }
 
-static void put_gauge(struct report *r, enum metrics_id id, const char *name, const char *help)
+static void put_counter(struct metrics_report *r, enum metrics_id id, const char *name,
+                        const char *help)
 {
-    put_head(r, name, "gauge", help);
-    put(r, "domaind_%s %" PRId64 "\n", name, (int64_t)metrics_read(id));
+    metrics_head(r, METRICS_IS_COUNTER, name, help);
+    metrics_line(r, "domaind_%s_total %" PRIu64 "\n", name, metrics_read(id));
 }
 
-static void put_vector(struct report *r, enum metrics_id id, const char *name, const char *label,
-                       const char *help)
+static void put_gauge(struct metrics_report *r, enum metrics_id id, const char *name,
+                      const char *help)
+{
+    metrics_head(r, METRICS_IS_GAUGE, name, help);
+    metrics_line(r, "domaind_%s %" PRId64 "\n", name, (int64_t)metrics_read(id));
+}
+
+static void put_vector(struct metrics_report *r, enum metrics_id id, const char *name,
+                       const char *label, const char *help)
 {
     const char *const *words = metrics_state.words[id];
-    put_head(r, name, "counter", help);
+    metrics_head(r, METRICS_IS_COUNTER, name, help);
     for (size_t i = 0; i < metrics_state.word_count[id]; i++)
-        put(r, "domaind_%s_total{%s=\"%s\"} %" PRIu64 "\n", name, label, words[i],
-            metrics_read_at(id, i));
+        metrics_line(r, "domaind_%s_total{%s=\"%s\"} %" PRIu64 "\n", name, label, words[i],
+                     metrics_read_at(id, i));
+}
+
+/* As OpenMetrics wants it, in both formats, so that a series is one whichever was asked
+ * for: 1.0, not 1. */
+static const char *bound_text(int64_t bound_ns, char text[32])
+{
+    snprintf(text, 32, bound_ns % NS_PER_S == 0 ? "%.1f" : "%g",
+             (double)bound_ns / (double)NS_PER_S);
+    return text;
 }
 
 /* The buckets at `offset` of a slot, with the sum right after them.  labels is
  * empty or ends in a comma. */
-static void put_buckets(struct report *r, const char *name, const char *labels, int labels_len,
-                        size_t offset)
+static void put_buckets(struct metrics_report *r, const char *name, const char *labels,
+                        int labels_len, size_t offset)
 {
     uint64_t count = 0;
+    char bound[32];
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         count += metrics_sum(offset + i * sizeof(uint64_t));
         if (i < METRICS_BUCKETS - 1)
-            put(r, "domaind_%s_seconds_bucket{%sle=\"%g\"} %" PRIu64 "\n", name, labels,
-                (double)metrics_bounds_ns[i] / (double)NS_PER_S, count);
+            metrics_line(r, "domaind_%s_seconds_bucket{%sle=\"%s\"} %" PRIu64 "\n", name, labels,
+                         bound_text(metrics_bounds_ns[i], bound), count);
         else
-            put(r, "domaind_%s_seconds_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
+            metrics_line(r, "domaind_%s_seconds_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels,
+                         count);
     }
     double sum_s = (double)metrics_sum(offset + METRICS_BUCKETS * sizeof(uint64_t)) / 1e9;
     const char *open = labels_len > 0 ? "{" : "", *close = labels_len > 0 ? "}" : "";
     int shown = labels_len > 0 ? labels_len - 1 : 0; /* without the comma */
-    put(r, "domaind_%s_seconds_sum%s%.*s%s %.9f\n", name, open, shown, labels, close, sum_s);
-    put(r, "domaind_%s_seconds_count%s%.*s%s %" PRIu64 "\n", name, open, shown, labels, close,
-        count);
+    metrics_line(r, "domaind_%s_seconds_sum%s%.*s%s %.9f\n", name, open, shown, labels, close,
+                 sum_s);
+    metrics_line(r, "domaind_%s_seconds_count%s%.*s%s %" PRIu64 "\n", name, open, shown, labels,
+                 close, count);
 }
 
-static void put_histogram(struct report *r, enum metrics_id id, const char *name, const char *help)
+static void put_histogram(struct metrics_report *r, enum metrics_id id, const char *name,
+                          const char *help)
 {
-    put(r, "# HELP domaind_%s_seconds %s\n# TYPE domaind_%s_seconds histogram\n", name, help, name);
+    char family[80];
+    snprintf(family, sizeof family, "%s_seconds", name);
+    metrics_head(r, METRICS_IS_HISTOGRAM, family, help);
     put_buckets(r, name, "", 0, offsetof(struct metrics_slot, cells) + id * sizeof(uint64_t));
 }
 
@@ -90,20 +130,21 @@ static bool is_route_used(size_t route)
     return route < metrics_state.path_count || route == METRICS_ROUTES - 1;
 }
 
-static void put_requests(struct report *r)
+static void put_requests(struct metrics_report *r)
 {
-    put_head(r, "requests", "counter", "Requests answered, by route and status.");
+    metrics_head(r, METRICS_IS_COUNTER, "requests", "Requests answered, by route and status.");
     for (size_t route = 0; route < METRICS_ROUTES; route++) {
         for (size_t i = 0; is_route_used(route) && i < METRICS_STATUSES; i++) {
             uint64_t n = metrics_sum(offsetof(struct metrics_slot, routes[route].by_status[i]));
             if (n == 0)
                 continue;
-            put(r, "domaind_requests_total{route=\"%s\",status=\"%d\"} %" PRIu64 "\n",
-                path_of(route), i < metrics_state.status_count ? metrics_state.statuses[i] : 0, n);
+            metrics_line(r, "domaind_requests_total{route=\"%s\",status=\"%d\"} %" PRIu64 "\n",
+                         path_of(route),
+                         i < metrics_state.status_count ? metrics_state.statuses[i] : 0, n);
         }
     }
-    put(r, "# HELP domaind_request_duration_seconds From the head complete to the answer "
-           "written, by route.\n# TYPE domaind_request_duration_seconds histogram\n");
+    metrics_head(r, METRICS_IS_HISTOGRAM, "request_duration_seconds",
+                 "From the head complete to the answer written, by route.");
     for (size_t route = 0; route < METRICS_ROUTES; route++) {
         if (!is_route_used(route))
             continue;
@@ -116,8 +157,8 @@ static void put_requests(struct report *r)
 
 int metrics_export(struct buf *out, enum metrics_format format)
 {
-    struct report report = {.out = out, .format = format};
-    struct report *r = &report;
+    struct metrics_report report = {.out = out, .format = format};
+    struct metrics_report *r = &report;
 #define METRICS_COUNTER(ID, name, help)              put_counter(r, METRICS_##ID, name, help);
 #define METRICS_GAUGE(ID, name, help)                put_gauge(r, METRICS_##ID, name, help);
 #define METRICS_HISTOGRAM(ID, name, help)            put_histogram(r, METRICS_##ID, name, help);
@@ -128,14 +169,14 @@ int metrics_export(struct buf *out, enum metrics_format format)
 #undef METRICS_HISTOGRAM
 #undef METRICS_VECTOR
     put_requests(r);
-    if (metrics_state.info != NULL)
-        put(r,
-            "# HELP domaind_build_info What is running; always 1.\n"
-            "# TYPE domaind_build_info gauge\ndomaind_build_info{%s} 1\n",
-            metrics_state.info);
-    if (r->rv == 0 && metrics_state.extra != NULL)
-        r->rv = metrics_state.extra(metrics_state.extra_arg, out);
+    if (metrics_state.info != NULL) {
+        metrics_head(r, METRICS_IS_INFO, "build", "What is running; always 1.");
+        metrics_line(r, "domaind_build_info{%s} 1\n", metrics_state.info);
+    }
+    for (size_t i = 0; i < METRICS_EXTRAS; i++)
+        if (metrics_state.extras[i].fn != NULL)
+            metrics_state.extras[i].fn(metrics_state.extras[i].arg, r);
     if (format == METRICS_OPENMETRICS)
-        put(r, "# EOF\n");
+        metrics_line(r, "# EOF\n");
     return r->rv;
 }

@@ -8,6 +8,12 @@
 
 enum { METRICS_SLOT_NEW, METRICS_SLOT_LEASED, METRICS_SLOT_USED };
 
+#define METRICS_EXTRAS 8
+struct metrics_extra {
+    metrics_extra_fn *fn; /* NULL: a free place */
+    void *arg;
+};
+
 struct metrics_state {
     struct metrics_slot *slots; /* shared by the process family */
     uint8_t *leased;            /* shared; METRICS_SLOT_* for each slot */
@@ -18,8 +24,7 @@ struct metrics_state {
     const int *statuses;
     size_t status_count;
     const char *info; /* labels of build_info: version="1",mode="thread" */
-    metrics_extra_fn *extra;
-    void *extra_arg;
+    struct metrics_extra extras[METRICS_EXTRAS];
     uint8_t status_index[METRICS_STATUS_END];
     const char *const *words[sizeof(struct metrics_layout)]; /* of vectors, at their first cell */
     size_t word_count[sizeof(struct metrics_layout)];

@@ -82,8 +82,21 @@ void metrics_name_build(const char *labels)
 
 void metrics_extend(metrics_extra_fn *fn, void *arg)
 {
-    metrics_state.extra = fn;
-    metrics_state.extra_arg = arg;
+    struct metrics_extra *extras = metrics_state.extras;
+    for (size_t i = 0; i < METRICS_EXTRAS; i++) {
+        if (extras[i].fn != NULL && extras[i].fn != fn)
+            continue;
+        extras[i] = (struct metrics_extra){fn, arg};
+        return;
+    }
+}
+
+void metrics_unextend(metrics_extra_fn *fn)
+{
+    struct metrics_extra *extras = metrics_state.extras;
+    for (size_t i = 0; i < METRICS_EXTRAS; i++)
+        if (extras[i].fn == fn)
+            extras[i].fn = NULL;
 }
 
 /* ---- leases ---- */

@@ -108,6 +108,12 @@ static inline void metrics_sub(enum metrics_id id, uint64_t n)
 {
     metrics_add_at(id, 0, -n);
 }
+/* A gauge of this worker's, which knows its value. */
+static inline void metrics_set(enum metrics_id id, uint64_t value)
+{
+    if (LIKELY(metrics_self != NULL))
+        __atomic_store_n(&metrics_self->cells[id], value, __ATOMIC_RELAXED);
+}
 void metrics_observe(enum metrics_id histogram, int64_t duration_ns);
 /* One answered request; route outside the named ones: "other". */
 void metrics_request(size_t route, int status, int64_t duration_ns);
@@ -123,9 +129,20 @@ uint64_t metrics_read_slot(int slot, enum metrics_id id);
 
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
 /* What a module knows better than a counter does (states right now): appends whole
- * families, in the text that both formats share (no counters).  One at most. */
-typedef int metrics_extra_fn(void *arg, struct buf *out);
+ * families by the two calls below.  A few such modules at most; before the workers
+ * start and after they have ended. */
+struct metrics_report;
+typedef void metrics_extra_fn(void *arg, struct metrics_report *report);
 void metrics_extend(metrics_extra_fn *fn, void *arg);
+void metrics_unextend(metrics_extra_fn *fn);
+
+enum metrics_type { METRICS_IS_COUNTER, METRICS_IS_GAUGE, METRICS_IS_HISTOGRAM, METRICS_IS_INFO };
+/* A family, by its name without domaind_ and _total; _seconds, _bytes and _ratio at its
+ * end are its unit. */
+void metrics_head(struct metrics_report *report, enum metrics_type type, const char *name,
+                  const char *help);
+/* A line of that family: "domaind_NAME{...} VALUE\n". */
+void metrics_line(struct metrics_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Append the whole report. */
 MUST_USE int metrics_export(struct buf *out, enum metrics_format format);

@@ -20,8 +20,10 @@ static struct blocking *of(struct http_io *io)
     return CONTAINER_OF(io, struct blocking, io);
 }
 
-static void set_idle(struct blocking *b, bool is_idle)
+/* bytes: of the request that ends it; NULL: it begins. */
+static void set_idle(struct blocking *b, const char *bytes, size_t len)
 {
+    bool is_idle = bytes == NULL;
     if (is_idle) {
         atomic_store_explicit(&b->idle_since_ns, clock_now_ns(), memory_order_relaxed);
         metrics_add(METRICS_IDLE, 1);
@@ -30,7 +32,7 @@ static void set_idle(struct blocking *b, bool is_idle)
     }
     atomic_store(&b->is_idle, is_idle);
     if (b->on_idle != NULL)
-        b->on_idle(b, is_idle);
+        b->on_idle(b, bytes, len);
 }
 
 static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns)
@@ -38,7 +40,7 @@ static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t d
     struct blocking *b = of(io);
     ssize_t n = b->block.io.ops->read(&b->block.io, buf, cap, deadline_ns);
     if (n > 0 && atomic_load_explicit(&b->is_idle, memory_order_relaxed)) {
-        set_idle(b, false);
+        set_idle(b, buf, (size_t)n);
         atomic_store_explicit(&b->has_asked, true, memory_order_relaxed);
     }
     return n;
@@ -98,11 +100,11 @@ static void serve(struct blocking *b, struct http_app *app, int fd)
     }
     while (turn != HTTP_TURN_CLOSE) {
         if (turn == HTTP_TURN_IDLE)
-            set_idle(b, true);
+            set_idle(b, NULL, 0);
         turn = http_session_turn(&b->session);
     }
     if (atomic_load(&b->is_idle)) {
-        set_idle(b, false);
+        set_idle(b, "", 0);
         int why = atomic_load(&b->given_up);
         if (why != HTTP_CLOSE_OPEN)
             http_session_end(&b->session, (enum http_close_reason)why);

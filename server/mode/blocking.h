@@ -13,9 +13,9 @@
 
 struct blocking;
 
-/* Told when a connection becomes idle (true) or gets a request (false); on the
- * serving thread. */
-typedef void blocking_idle_fn(struct blocking *b, bool is_idle);
+/* Told when a connection becomes idle (bytes: NULL) or gets a request, with the first
+ * bytes of it; on the serving thread.  It may also end while it is idle (len 0). */
+typedef void blocking_idle_fn(struct blocking *b, const char *bytes, size_t len);
 
 struct blocking {
     struct http_io io; /* counts the first byte of a turn, then passes on to block */

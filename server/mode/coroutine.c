@@ -25,6 +25,7 @@
 
 #include "coro/base/list.h"
 #include "coro/coro.h"
+#include "coro/inspect.h"
 #include "coro/io.h"
 #include "coro/prof/worker.h"
 #include "server/http/session.h"
@@ -60,6 +61,7 @@ struct worker {
     unsigned next; /* whom the next connection of an unclonable listener goes to */
     bool is_cut;
     atomic_llong beat_sent_ns; /* 0: answered */
+    struct co_counts told;     /* to the metrics already */
     pthread_mutex_t loop_lock; /* the loop lives only as long as its thread runs it */
     struct co_loop *loop;      /* NULL before and after */
 };
@@ -131,7 +133,9 @@ static int on_readable(void *arg, int why)
         serve(c, HTTP_TURN_NOW);
         return 0;
     }
-    http_session_end(&c->session, why == -ETIMEDOUT ? HTTP_CLOSE_IDLE : HTTP_CLOSE_CANCELLED);
+    http_session_end(&c->session, why != -ETIMEDOUT       ? HTTP_CLOSE_CANCELLED
+                                  : c->session.served > 0 ? HTTP_CLOSE_IDLE
+                                                          : HTTP_CLOSE_HEADER_TIMEOUT);
     conn_close(c);
     return 0;
 }
@@ -365,16 +369,25 @@ static void *worker_main(void *arg)
 /* ---- the mode ---- */
 
 /* How even the kernel spread the connections.  The shape of metrics_extra_fn. */
-static int export_spread(void *arg, struct buf *out)
+static void export_spread(void *arg, struct metrics_report *report)
 {
     const struct coroutine_mode *m = arg;
-    int rv = buf_append_str(out, "# HELP domaind_worker_connections Connections open, by event "
-                                 "loop.\n# TYPE domaind_worker_connections gauge\n");
-    for (unsigned i = 0; i < m->count && rv == 0; i++)
+    metrics_head(report, METRICS_IS_GAUGE, "worker_connections",
+                 "Connections open, by event loop.");
+    for (unsigned i = 0; i < m->count; i++)
         if (m->workers[i].slot > 0)
-            rv = buf_printf(out, "domaind_worker_connections{worker=\"%u\"} %" PRIu64 "\n", i,
-                            metrics_read_slot(m->workers[i].slot, METRICS_OPEN));
-    return rv;
+            metrics_line(report, "domaind_worker_connections{worker=\"%u\"} %" PRIu64 "\n", i,
+                         metrics_read_slot(m->workers[i].slot, METRICS_OPEN));
+}
+
+static int queue_len(struct mode_server *server)
+{
+    const struct coroutine_mode *m = server->state;
+    int sum = 0;
+    for (unsigned i = 0; i < m->count; i++)
+        for (size_t k = 0; k < m->workers[i].accepting_count; k++)
+            sum += listen_queue_len(m->workers[i].accepting[k].fd);
+    return sum;
 }
 
 static int open_listeners(struct worker *w)
@@ -476,12 +489,27 @@ static void cut(struct mode_server *server)
     tell_all(server, on_cut);
 }
 
+/* What the runtime has counted on this loop since the last time. */
+static void tell_counts(struct worker *w)
+{
+    struct co_counts now, *told = &w->told;
+    if (co_counts(&now) < 0)
+        return;
+    metrics_set(METRICS_TASKS, now.alive);
+    metrics_set(METRICS_TASKS_READY, now.ready);
+    metrics_add(METRICS_TASKS_SPAWNED, now.spawned - told->spawned);
+    metrics_add(METRICS_TASK_SWITCHES, now.switches - told->switches);
+    metrics_add(METRICS_ACCEPT_FAILED, now.accept_failures - told->accept_failures);
+    *told = now;
+}
+
 /* A loop that turns answers a beat at once; how late it did is its lag. */
 static void on_beat(void *arg)
 {
     struct worker *w = arg;
     int64_t sent_ns = atomic_exchange(&w->beat_sent_ns, 0);
     metrics_observe(METRICS_LOOP_LAG, clock_now_ns() - sent_ns);
+    tell_counts(w);
 }
 
 static void tick(struct mode_server *server)
@@ -540,7 +568,7 @@ static void finish(struct mode_server *server)
         pthread_mutex_destroy(&w->loop_lock);
     }
     if (server->workers == 0)
-        metrics_extend(NULL, NULL);
+        metrics_unextend(export_spread);
     sem_destroy(&m->started);
     free(m->workers);
     free(m);
@@ -554,6 +582,7 @@ const struct mode_ops mode_coroutine = {
     .tick = tick,
     .relay = relay,
     .is_healthy = is_healthy,
+    .queue_len = queue_len,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

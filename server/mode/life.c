@@ -113,6 +113,46 @@ static void reopen_logs(struct mode_server *server)
     server->ops->relay(server, SIGUSR1);
 }
 
+/* ---- what it tells about itself ---- */
+
+static struct mode_server *running; /* this process's, children's too; NULL: none */
+
+int mode_list_workers(struct buf *out, bool as_json)
+{
+    if (running == NULL || running->ops->list_workers == NULL)
+        return 0;
+    return running->ops->list_workers(running, out, as_json);
+}
+
+/* The shape of metrics_extra_fn. */
+static void export_connections(void *arg, struct metrics_report *report)
+{
+    struct mode_server *server = arg;
+    int64_t idle = (int64_t)metrics_read(METRICS_IDLE);
+    int64_t serving = (int64_t)metrics_read(METRICS_OPEN) - idle;
+    bool is_draining = atomic_load(&server->app->draining); /* listeners come and go */
+    metrics_head(report, METRICS_IS_GAUGE, "connections", "Connections by state.");
+    metrics_line(report, "domaind_connections{state=\"queued\"} %d\n",
+                 is_draining ? 0 : server->ops->queue_len(server));
+    metrics_line(report, "domaind_connections{state=\"serving\"} %" PRId64 "\n",
+                 serving > 0 ? serving : 0); /* two sums, taken one after the other */
+    metrics_line(report, "domaind_connections{state=\"idle\"} %" PRId64 "\n", idle);
+}
+
+static void introduce(struct mode_server *server)
+{
+    running = server;
+    metrics_extend(export_connections, server);
+}
+
+static void forget(void)
+{
+    metrics_unextend(export_connections);
+    running = NULL;
+}
+
+/* ---- events ---- */
+
 unsigned mode_oldest_reload(struct mode_server *server)
 {
     return server->ops->oldest_reload != NULL ? server->ops->oldest_reload(server)
@@ -253,9 +293,11 @@ int mode_run(struct mode_server *server)
         rv = -errno;
         goto out_signals;
     }
-    rv = admin_start(server);
+    introduce(server); /* before workers are forked, who tell too */
+    rv = server->ops->start(server);
+    /* a process for administrators is forked last: it has to know what start has made */
     if (rv == 0)
-        rv = server->ops->start(server);
+        rv = admin_start(server);
     if (rv < 0) {
         log_error("cannot start: %s", err_text(rv));
         goto out;
@@ -269,6 +311,7 @@ int mode_run(struct mode_server *server)
         rv = -ESRCH;
 out:
     admin_stop(server);
+    forget();
     if (!life.is_stuck) /* they still use what finish frees */
         server->ops->finish(server);
     close(server->wake_fd);

@@ -24,6 +24,7 @@
 #include <sys/types.h>
 
 #include "coro/base/attr.h"
+#include "coro/base/buf.h"
 #include "coro/base/clock.h"
 #include "server/config/config.h"
 #include "server/http/route.h"
@@ -48,6 +49,11 @@ struct mode_ops {
     /* The number of the reload that every worker has obeyed, or a later one; NULL: workers
      * share all that a reload changes. */
     unsigned (*oldest_reload)(struct mode_server *server);
+    /* What each worker is doing (mode_list_workers); NULL: nothing to tell.  Any thread,
+     * and any process of the family, as the next one. */
+    int (*list_workers)(struct mode_server *server, struct buf *out, bool as_json);
+    /* Connections that wait to be accepted. */
+    int (*queue_len)(struct mode_server *server);
     /* Every worker has ended. */
     bool (*is_finished)(struct mode_server *server);
     /* Cancel what is left; is_finished follows soon. */
@@ -104,6 +110,10 @@ void mode_hold_signals(bool stops_too);
 /* Start, say so, serve until a signal ends it.  0, or -errno when it could not
  * start or a worker was lost. */
 MUST_USE int mode_run(struct mode_server *server);
+
+/* What each worker of the running server is doing: a table of text, or JSON objects with
+ * commas between; nothing where workers are no processes.  Any worker.  0 or -errno. */
+MUST_USE int mode_list_workers(struct buf *out, bool as_json);
 
 /* The number of the reload that every worker has obeyed. */
 unsigned mode_oldest_reload(struct mode_server *server);

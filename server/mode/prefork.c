@@ -129,11 +129,13 @@ static void obey_signals(void)
         (void)hooks->reopen_logs(hooks->arg); /* the master says so */
 }
 
-static void on_idle(struct blocking *b, bool is_idle)
+static void on_idle(struct blocking *b, const char *bytes, size_t len)
 {
-    set_state(is_idle ? SCORE_KEEPALIVE : SCORE_SERVING);
+    set_state(bytes == NULL ? SCORE_KEEPALIVE : SCORE_SERVING);
     obey_signals(); /* also before a request, which may have been waited for long */
-    if (is_idle)
+    if (bytes != NULL)
+        score_note_request(child.score, bytes, len);
+    else
         atomic_fetch_add_explicit(&child.score->turns, 1, memory_order_relaxed);
     (void)b;
 }
@@ -507,6 +509,17 @@ static void relay(struct mode_server *server, int signo)
     signal_all(m, signo);
 }
 
+static int list_workers(struct mode_server *server, struct buf *out, bool as_json)
+{
+    const struct prefork_mode *m = server->state;
+    return scoreboard_list(m->board, out, as_json);
+}
+
+static int queue_len(struct mode_server *server)
+{
+    return queued(server->state);
+}
+
 static unsigned oldest_reload(struct mode_server *server)
 {
     const struct prefork_mode *m = server->state;
@@ -561,7 +574,7 @@ static void finish(struct mode_server *server)
         return;
     if (m->board != NULL) {
         signal_all(m, SIGKILL); /* when start failed half-way */
-        metrics_extend(NULL, NULL);
+        metrics_unextend(scoreboard_export);
         munmap(m->board, m->board_bytes);
     }
     free(m->slots);
@@ -578,6 +591,8 @@ const struct mode_ops mode_prefork = {
     .relay = relay,
     .is_healthy = is_healthy,
     .oldest_reload = oldest_reload,
+    .list_workers = list_workers,
+    .queue_len = queue_len,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

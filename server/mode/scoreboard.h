@@ -11,6 +11,7 @@
 
 #include "coro/base/buf.h"
 #include "server/http/throttle.h"
+#include "server/metrics/metrics.h"
 
 enum score_state {
 #define SCORE_STATE(NAME, word, what) SCORE_##NAME,
@@ -19,6 +20,8 @@ enum score_state {
     SCORE_STATE_COUNT
 };
 
+#define SCORE_REQUEST_BYTES 80
+
 struct score {
     atomic_int pid; /* 0: none */
     atomic_int state;
@@ -26,8 +29,9 @@ struct score {
     int64_t started_ns;
     atomic_uint reload; /* the last one it has obeyed */
     atomic_ullong connections;
-    struct http_held held; /* to be given back when it dies */
-    atomic_ullong turns;   /* how often it became idle: requests, when not pipelined */
+    struct http_held held;             /* to be given back when it dies */
+    atomic_ullong turns;               /* how often it became idle: requests, when not pipelined */
+    char request[SCORE_REQUEST_BYTES]; /* how the last one begins; may be torn while it changes */
 } __attribute__((aligned(64)));
 
 struct scoreboard {
@@ -37,6 +41,11 @@ struct scoreboard {
     struct score scores[];
 };
 
+/* Keep the beginning of a request, as far as it is printable. */
+void score_note_request(struct score *score, const char *bytes, size_t len);
+
 /* Metrics: children by state, and how long the longest request is in work.  The
  * shape of metrics_extra_fn; arg is the scoreboard. */
-int scoreboard_export(void *arg, struct buf *out);
+void scoreboard_export(void *arg, struct metrics_report *report);
+/* Every child: a table of text, or JSON objects with commas between.  0 or -errno. */
+MUST_USE int scoreboard_list(const struct scoreboard *board, struct buf *out, bool as_json);

@@ -338,6 +338,14 @@ static bool is_healthy(struct mode_server *server)
     return true;
 }
 
+static int queue_len(struct mode_server *server)
+{
+    int sum = 0;
+    for (size_t i = 0; i < server->listeners.count; i++)
+        sum += listen_queue_len(server->listeners.items[i].fd);
+    return sum;
+}
+
 static bool is_finished(struct mode_server *server)
 {
     struct thread_mode *m = server->state;
@@ -368,6 +376,7 @@ const struct mode_ops mode_thread = {
     .tick = tick,
     .relay = relay,
     .is_healthy = is_healthy,
+    .queue_len = queue_len,
     .is_finished = is_finished,
     .cut = cut,
     .finish = finish,

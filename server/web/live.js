@@ -378,6 +378,17 @@ function takeReport(report) {
   drawIcicle();
 }
 
+/* Where workers are processes: the scoreboard. */
+function takeChildren(children) {
+  const line = (c) => [c.child, c.pid, c.state, span(c.age_s * 1e9), count(c.connections), count(c.turns), c.request];
+  $("children").hidden = children.length === 0;
+  document.querySelector("#children tbody").replaceChildren(...children.map((child) => {
+    const row = document.createElement("tr");
+    for (const text of line(child)) row.insertCell().textContent = text;
+    return row;
+  }));
+}
+
 async function get(what, options) {
   const answer = await fetch(what, { cache: "no-store", ...options });
   if (answer.ok) return answer;
@@ -401,6 +412,8 @@ async function round() {
     ]);
     takeReport(report);
     takeMetrics(metrics);
+    if (report.mode === "prefork")
+      takeChildren((await get("/tasks?format=json").then((a) => a.json())).children || []);
     complain("");
   } catch (error) {
     complain(`domaind does not answer: ${error.message}`);

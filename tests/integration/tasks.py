@@ -1,11 +1,14 @@
 """GET /tasks, and the report on SIGQUIT."""
 
 import json
+import re
 import signal
 import time
 import unittest
 
 from domaind import Domaind
+from lifecycle import children_of
+from modes import Connection
 
 
 class Tasks(unittest.TestCase):
@@ -31,6 +34,32 @@ class Tasks(unittest.TestCase):
             self.assertIn(b"spawned at", body)
             self.assertEqual(server.get("/tasks?format=xml")[0], 400)
             self.assertEqual(server.get("/tasks", headers={"X-Forwarded-For": "10.0.0.1"})[0], 403)
+
+    def test_prefork_lists_its_children(self):
+        with Domaind("prefork", "--min-spare=3", "--admin-listen=127.0.0.1:0") as server:
+            held = Connection(server)
+            held.send("/domain?url=http://example.com/")
+            held.receive()
+            port = int(re.search(r"administrators: listening on \S*:(\d+)", server.stderr).group(1))
+            server.port = port
+            children = json.loads(server.get("/tasks?format=json")[2])["children"]
+            self.assertGreaterEqual(len(children), 3)
+            self.assertLess({c["pid"] for c in children}, set(children_of(server.pid)))  # and one for administrators
+            (one,) = [c for c in children if c["state"] == "keepalive"]
+            self.assertEqual((one["connections"], one["turns"]), (1, 2))
+            self.assertEqual(one["request"], "GET /domain?url=http://example.com/ HTTP/1.1")
+            text = server.get("/tasks")[2].decode()
+            self.assertRegex(text, rf"{one['pid']}  keepalive +\d+\.\d+ +1 +2  GET /domain")
+            metrics = server.get("/metrics")[2].decode()
+            self.assertIn('domaind_children{state="keepalive"} 1\n', metrics)
+            held.close()
+
+    def test_a_child_lists_its_family_too(self):
+        with Domaind("prefork", "--min-spare=3") as server:
+            report = json.loads(server.get("/tasks?format=json")[2])
+            self.assertEqual(report["loops"], [])
+            (one,) = [c for c in report["children"] if c["state"] == "serving"]
+            self.assertEqual(one["request"], "GET /tasks?format=json HTTP/1.1")
 
     def test_other_modes_have_none(self):
         with Domaind("thread") as server:

@@ -167,6 +167,16 @@ class LivePage(unittest.TestCase):
             "return performance.getEntriesByType('resource').map(e => new URL(e.name).host)")
         self.assertEqual(set(hosts), {f"127.0.0.1:{self.server.port}"})
 
+    def test_prefork_shows_its_children(self):
+        with Domaind("prefork", "--min-spare=3") as other:
+            self.browser.get(f"http://127.0.0.1:{other.port}/profile")
+            self.wait(lambda: self.text("#children tbody").count("idle") >= 3)
+            self.assertIn("GET /tasks?format=json HTTP/1.1", self.text("#children tbody"))
+        self.browser.get(f"http://127.0.0.1:{self.server.port}/profile")
+        self.wait(lambda: self.text("#mode") == "coroutine")
+        self.assertFalse(self.element("#children").is_displayed())
+        self.browser.get_log("browser")  # failed fetches at the end of the other server
+
     def test_a_server_that_is_gone_is_said(self):
         with Domaind("thread") as other:
             self.browser.get(f"http://127.0.0.1:{other.port}/profile")
