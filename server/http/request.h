@@ -33,6 +33,7 @@ enum http_close_reason {
     HTTP_CLOSE_COUNT
 };
 const char *http_close_word(enum http_close_reason why);
+bool http_close_is_fault(enum http_close_reason why);
 
 struct http_field {
     struct http_str name; /* as sent: compare without case */

@@ -382,6 +382,8 @@ enum http_turn http_session_init(struct http_session *s, struct http_app *app, s
 
 void http_session_end(struct http_session *s, enum http_close_reason why)
 {
+    if (why == HTTP_CLOSE_IDLE && s->served == 0) /* it never asked for anything */
+        why = HTTP_CLOSE_HEADER_TIMEOUT;
     s->reason = (uint8_t)why;
 }
 

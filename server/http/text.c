@@ -61,6 +61,16 @@ const char *http_close_word(enum http_close_reason why)
     return why < HTTP_CLOSE_COUNT ? words[why] : "?";
 }
 
+bool http_close_is_fault(enum http_close_reason why)
+{
+    static const bool faults[] = {
+#define HTTP_CLOSE_REASON(NAME, word, is_fault, what) is_fault,
+#include "server/http/close_reason.def"
+#undef HTTP_CLOSE_REASON
+    };
+    return why < HTTP_CLOSE_COUNT && faults[why];
+}
+
 const char *http_code_reason(int status)
 {
     switch (status) {

@@ -94,7 +94,8 @@ void http_work_return(struct http_work *w)
 
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger)
 {
-    if (!w->is_closing) {
+    /* a fault is why, even where the end was planned anyway */
+    if (!w->is_closing || (http_close_is_fault(why) && !http_close_is_fault(w->reason))) {
         w->is_closing = true;
         w->reason = (uint8_t)why;
     }

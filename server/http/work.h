@@ -80,7 +80,7 @@ void http_work_return(struct http_work *w);
 
 /* Write out what has gathered.  0 or -errno (also kept in w->error). */
 int http_work_flush(struct http_work *w);
-/* Close after this answer; the first reason stands. */
+/* Close after this answer; of several reasons the first fault stands, else the first. */
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
 
 /* ---- overload.c ---- */

@@ -52,12 +52,31 @@ static int after(struct io_block *b, int option, int64_t *armed_ns, int64_t dead
         return -error;
     if (b->cut != NULL && atomic_load_explicit(b->cut, memory_order_relaxed))
         return -ECANCELED;
+    if (atomic_load_explicit(&b->is_hurried, memory_order_relaxed))
+        return -ETIMEDOUT;
     if (error == EINTR || deadline_ns == CLOCK_NEVER)
         return 0;
     int64_t left_ns = deadline_ns - clock_now_ns();
     if (left_ns <= 0)
         return -ETIMEDOUT;
     return left_ns == *armed_ns ? 0 : arm(b->io.fd, option, left_ns, armed_ns);
+}
+
+/* ---- a peer that keeps us waiting ---- */
+
+void io_block_expect(struct io_block *b)
+{
+    if (atomic_load_explicit(&b->waits_since_ns, memory_order_relaxed) == 0)
+        atomic_store_explicit(&b->waits_since_ns, clock_now_ns(), memory_order_relaxed);
+    atomic_store(&b->is_waiting, true);
+}
+
+void io_block_hurry(struct io_block *b, int64_t patience_ns)
+{
+    if (atomic_load(&b->is_waiting) &&
+        clock_now_ns() - atomic_load_explicit(&b->waits_since_ns, memory_order_relaxed) >=
+            patience_ns)
+        atomic_store(&b->is_hurried, true);
 }
 
 static ssize_t block_read(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns)
@@ -93,14 +112,18 @@ static void advance(struct iovec **iov, int *count, size_t n)
 }
 
 /* There is room nearly always, and then sending is work; else it is waiting. */
-static ssize_t send_some(int fd, const struct msghdr *message)
+static ssize_t send_some(struct io_block *b, const struct msghdr *message)
 {
-    ssize_t n = sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = sendmsg(b->io.fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
         return n;
+    io_block_expect(b);
     prof_wait_begin();
-    n = sendmsg(fd, message, MSG_NOSIGNAL);
+    n = sendmsg(b->io.fd, message, MSG_NOSIGNAL);
     prof_wait_end();
+    atomic_store(&b->is_waiting, false);
+    if (n > 0) /* a wait that a signal broke off goes on: it began when it began */
+        atomic_store_explicit(&b->waits_since_ns, 0, memory_order_relaxed);
     return n;
 }
 
@@ -112,7 +135,7 @@ static ssize_t block_writev(struct http_io *io, struct iovec *iov, int count, in
     int rv = before(b, SO_SNDTIMEO, &b->write_armed_ns, deadline_ns);
     while (rv == 0 && count > 0) {
         struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-        ssize_t n = send_some(io->fd, &message);
+        ssize_t n = send_some(b, &message);
         if (n < 0) {
             rv = after(b, SO_SNDTIMEO, &b->write_armed_ns, deadline_ns);
             continue;
@@ -120,7 +143,7 @@ static ssize_t block_writev(struct http_io *io, struct iovec *iov, int count, in
         total += (size_t)n;
         advance(&iov, &count, (size_t)n);
         if (count > 0) /* a partial write: the timeout may have ended it */
-            rv = clock_now_ns() >= deadline_ns
+            rv = clock_now_ns() >= deadline_ns || atomic_load(&b->is_hurried)
                      ? -ETIMEDOUT
                      : before(b, SO_SNDTIMEO, &b->write_armed_ns, deadline_ns);
     }

@@ -38,8 +38,13 @@ static void set_idle(struct blocking *b, const char *bytes, size_t len)
 static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t deadline_ns)
 {
     struct blocking *b = of(io);
+    bool was_idle = atomic_load_explicit(&b->is_idle, memory_order_relaxed);
+    if (!was_idle)
+        io_block_expect(&b->block);
     ssize_t n = b->block.io.ops->read(&b->block.io, buf, cap, deadline_ns);
-    if (n > 0 && atomic_load_explicit(&b->is_idle, memory_order_relaxed)) {
+    if (!was_idle)
+        atomic_store(&b->block.is_waiting, false);
+    if (n > 0 && was_idle) {
         set_idle(b, buf, (size_t)n);
         atomic_store_explicit(&b->has_asked, true, memory_order_relaxed);
     }
@@ -49,6 +54,7 @@ static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t d
 static ssize_t writev_through(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns)
 {
     struct blocking *b = of(io);
+    atomic_store_explicit(&b->block.waits_since_ns, 0, memory_order_relaxed);
     return b->block.io.ops->writev(&b->block.io, iov, count, deadline_ns);
 }
 
@@ -123,6 +129,8 @@ void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atom
     if (on_closing != NULL)
         on_closing(b);
     atomic_store(&b->fd, -1);
+    if (http_session_reason(&b->session) == HTTP_CLOSE_WRITE_TIMEOUT)
+        io_drop_unsent(fd);
     close(fd);
 }
 
@@ -138,6 +146,11 @@ void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reaso
         return;
     atomic_store(&b->given_up, why);
     shutdown(fd, SHUT_RD);
+}
+
+void blocking_hurry(struct blocking *b, int64_t patience_ns)
+{
+    io_block_hurry(&b->block, patience_ns);
 }
 
 void blocking_cut(struct blocking *b)

@@ -40,5 +40,8 @@ void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atom
  * request is there already, which is then still answered.  From another thread
  * (while b is on the caller's list) or a signal handler of the serving one. */
 void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reason why);
+/* When it waits for its client in mid-request, and has for patience_ns: end that wait
+ * like one that timed out.  From a signal handler of the serving thread, repeatedly. */
+void blocking_hurry(struct blocking *b, int64_t patience_ns);
 /* Cut it, whatever it does. */
 void blocking_cut(struct blocking *b);

@@ -20,6 +20,7 @@
 #include "coro/base/units.h"
 
 #define LISTEN_WORD_BYTES 256
+#define UNSENT_MAX_BYTES  (128 * 1024)
 
 static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...) PRINTF_LIKE(3, 4);
 static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...)
@@ -53,6 +54,15 @@ static void set_flag(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
+/* Inherited by every accepted socket.  Answers are written whole; and of one that its
+ * client does not take, the kernel holds little beyond what is on the wire: else a few
+ * hundred such clients had megabytes each. */
+static void tune(int fd)
+{
+    set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_flag(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX_BYTES);
+}
+
 static int open_socket(const struct listener *l, bool shares)
 {
     int fd = socket(l->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -60,8 +70,7 @@ static int open_socket(const struct listener *l, bool shares)
         return -errno;
     if (!l->is_unix) {
         set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-        /* inherited by every accepted socket: answers are written whole */
-        set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        tune(fd);
     }
     if (shares)
         set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -295,7 +304,7 @@ int listen_set_inherit(struct listen_set *set, char error[LISTEN_ERROR_BYTES])
             return fail(-errno, error, "descriptor %d: %s", l->fd, err_text(errno));
         l->is_unix = l->addr.ss_family == AF_UNIX;
         (void)fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK);
-        set_flag(l->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        tune(l->fd);
         describe(l);
         set->count++;
     }

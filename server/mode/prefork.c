@@ -14,7 +14,11 @@
  * More keep-alive connections than children would starve the rest: when every
  * child is taken and connections are queued, answers say Connection: close
  * (http_app.is_crowded), and children with an idle connection are told to end
- * it (SIGUSR2).
+ * it (SIGUSR2).  Children that wait for a slow client in mid-request are told
+ * so too, the sooner the more others wait: a few hundred clients that send a
+ * byte now and then, or do not read, must not hold every child for as long as
+ * the timeouts would allow.  (The signal may come a moment before the wait it is
+ * to end; it is repeated every tick.)
  *
  * Draining: new handshakes are shut out, children get TERM: each empties the
  * queue, one connection after the other, and leaves when nothing is queued.
@@ -48,6 +52,7 @@
 #define BACKOFF_MIN_NS    (200 * NS_PER_MS)
 #define BACKOFF_MAX_NS    (10 * NS_PER_S)
 #define SURPLUS_PERIOD_NS NS_PER_S
+#define PATIENCE_MIN_NS   NS_PER_S
 
 struct prefork_mode {
     struct mode_server *server;
@@ -106,6 +111,7 @@ static void on_yield(int signo)
     int saved = errno;
     bool is_draining = atomic_load(&child.mode->server->app->draining);
     blocking_give_up(&child.connection, 0, is_draining ? HTTP_CLOSE_DRAIN : HTTP_CLOSE_YIELDED);
+    blocking_hurry(&child.connection, atomic_load(&child.mode->board->patience_ns));
     errno = saved;
 }
 
@@ -423,25 +429,43 @@ static void keep_spares(struct prefork_mode *m, struct census census)
     }
 }
 
-static void yield_idle(struct prefork_mode *m, int64_t idle_ns, unsigned count)
+/* To at most `count` children that have been in the state for so long: SIGUSR2. */
+static void prod(struct prefork_mode *m, enum score_state state, int64_t since_ns, unsigned count)
 {
     int64_t now_ns = clock_now_ns();
     for (unsigned i = 0; i < m->board->count && count > 0; i++) {
         struct score *score = &m->board->scores[i];
-        if (atomic_load(&score->state) != SCORE_KEEPALIVE ||
-            now_ns - atomic_load_explicit(&score->since_ns, memory_order_relaxed) < idle_ns)
+        if (atomic_load(&score->state) != (int)state ||
+            now_ns - atomic_load_explicit(&score->since_ns, memory_order_relaxed) < since_ns)
             continue;
         kill(atomic_load(&score->pid), SIGUSR2);
         count--;
     }
 }
 
+/* So much that those who wait, when they are slow as well, are through within about one
+ * header_timeout together. */
+static int64_t patience_ns(const struct prefork_mode *m, unsigned waiting)
+{
+    int64_t most_ns = atomic_load(&m->server->app->limits)->header_timeout_ns;
+    int64_t ns = most_ns / (1 + 2 * (int64_t)waiting / m->board->count);
+    if (ns < PATIENCE_MIN_NS)
+        ns = PATIENCE_MIN_NS;
+    return ns < most_ns ? ns : most_ns;
+}
+
 static void relieve_queue(struct prefork_mode *m, struct census census)
 {
     int waiting = census.alive == m->board->count && census.idle == 0 ? queued(m) : 0;
     atomic_store(&m->server->app->is_crowded, waiting > 0);
-    if (waiting > 0)
-        yield_idle(m, 0, (unsigned)waiting);
+    if (waiting == 0) {
+        atomic_store(&m->board->patience_ns, CLOCK_NEVER);
+        return;
+    }
+    int64_t most_ns = patience_ns(m, (unsigned)waiting);
+    atomic_store(&m->board->patience_ns, most_ns);
+    prod(m, SCORE_KEEPALIVE, 0, (unsigned)waiting);
+    prod(m, SCORE_SERVING, most_ns, m->board->count);
 }
 
 static void close_listeners(struct prefork_mode *m)
@@ -467,7 +491,7 @@ static void tick(struct mode_server *server)
         relieve_queue(m, census);
         return;
     }
-    yield_idle(m, MODE_DRAIN_IDLE_NS, m->board->count);
+    prod(m, SCORE_KEEPALIVE, MODE_DRAIN_IDLE_NS, m->board->count);
     if (queued(m) == 0)
         close_listeners(m);
     else if (census.alive == 0 && !m->is_cut)
@@ -562,6 +586,7 @@ static int start(struct mode_server *server)
         return -ENOMEM;
     m->board = board;
     m->board->count = count;
+    atomic_store(&m->board->patience_ns, CLOCK_NEVER);
     metrics_extend(scoreboard_export, m->board);
     tick(server);
     return 0;

@@ -36,7 +36,10 @@ struct score {
 
 struct scoreboard {
     unsigned count;
-    atomic_uint reloads;    /* the last one there was */
+    atomic_uint reloads; /* the last one there was */
+    /* A client in mid-request that keeps its child waiting longer is given up; CLOCK_NEVER
+     * while nobody else waits for a child. */
+    atomic_llong patience_ns;
     atomic_llong idle_hint; /* about how many children are idle; set right every tick */
     struct score scores[];
 };

@@ -393,6 +393,20 @@ START_TEST(slow_bodies_are_answered_408)
 }
 END_TEST
 
+START_TEST(a_fault_is_why_even_where_the_end_was_planned)
+{
+    test_app_init(&app, &limits);
+    struct pair_io p;
+    const char *in = "POST /profile/reset HTTP/1.1\r\nConnection: close\r\n"
+                     "Content-Length: 100\r\n" HOST "\r\nhello";
+    pair_init(&p, in, strlen(in));
+    p.at_end = -ETIMEDOUT;
+    ck_assert(converse(&p));
+    ck_assert_int_eq(test_seen.why, HTTP_CLOSE_BODY_TIMEOUT);
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(half_a_body_gets_no_success)
 {
     test_app_init(&app, &limits);
@@ -526,6 +540,7 @@ SUITE_MAIN("session", SUITE_TEST(conformance_table_holds_at_every_split),
            SUITE_TEST(a_broken_stream_does_not_look_finished),
            SUITE_TEST(reports_are_compressed_on_request), SUITE_TEST(slow_heads_are_answered_408),
            SUITE_TEST(slow_bodies_are_answered_408), SUITE_TEST(half_a_body_gets_no_success),
+           SUITE_TEST(a_fault_is_why_even_where_the_end_was_planned),
            SUITE_TEST(lost_clients_cost_their_connection), SUITE_TEST(a_half_request_is_an_abort),
            SUITE_TEST(draining_answers_what_came_and_closes),
            SUITE_TEST(requests_per_connection_end_it),
