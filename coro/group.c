@@ -93,9 +93,10 @@ void co_group_cancel(struct co_group *group)
 int co_group_close(struct co_group *group)
 {
     co_group_cancel(group);
-    /* The scope may not end before they do, cancelled or not. */
-    co_cancel_disable();
-    (void)!co_group_wait_count(group, SIZE_MAX, CO_NO_DEADLINE);
-    co_cancel_enable();
+    /* The scope may not end before they do.  A deadlock ends their waits too. */
+    struct co_shield shield = coro_shield_raise();
+    while (co_group_wait_count(group, SIZE_MAX, CO_NO_DEADLINE) < 0)
+        ;
+    coro_shield_lower(&shield);
     return group->first_error;
 }

@@ -72,11 +72,12 @@ int co_cond_wait(struct co_cond *cond, struct co_mutex *mutex, int64_t deadline_
     if (rv < 0)
         return rv;
     rv = coro_wait_on(&cond->waiters, CO_WAIT_COND, cond, deadline_ns);
-    /* The caller counts on holding it, cancelled or not. */
-    co_cancel_disable();
-    int locked = co_mutex_lock(mutex, CO_NO_DEADLINE);
-    co_cancel_enable();
-    return locked < 0 ? locked : rv;
+    /* The caller counts on holding it.  A deadlock ends its holder's wait too. */
+    struct co_shield shield = coro_shield_raise();
+    while (co_mutex_lock(mutex, CO_NO_DEADLINE) < 0)
+        ;
+    coro_shield_lower(&shield);
+    return rv;
 }
 
 void co_cond_signal(struct co_cond *cond)

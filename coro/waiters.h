@@ -43,6 +43,27 @@ static inline void coro_waiters_wake(struct list *waiters, int woken)
         coro_wake(waiter->task, woken);
 }
 
+/* What a wait has to outlast that the caller relies on: a cancel, the deadlines
+ * of the scopes around it. */
+struct co_shield {
+    struct co_scope *scope;
+};
+
+static inline struct co_shield coro_shield_raise(void)
+{
+    struct co_task *task = coro_loop_tls->self;
+    struct co_shield shield = {task->scope};
+    task->scope = NULL;
+    co_cancel_disable();
+    return shield;
+}
+
+static inline void coro_shield_lower(const struct co_shield *shield)
+{
+    co_cancel_enable();
+    coro_loop_tls->self->scope = shield->scope;
+}
+
 /* Wait on the list until granted. */
 static inline int coro_wait_on(struct list *waiters, enum co_wait wait, const void *object,
                                int64_t deadline_ns)

@@ -39,6 +39,7 @@ coro_test(sync)
 coro_test(io)
 coro_test(offload)
 coro_test(inspect)
+coro_test(group)
 
 # Faults: the runtime's calls go through the test.
 domaind_test(fault DEPS coro)

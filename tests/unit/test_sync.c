@@ -572,6 +572,50 @@ START_TEST(misuse_of_a_mutex_is_refused)
 }
 END_TEST
 
+/* ---- a condition and the deadline around it ---- */
+
+struct guarded {
+    struct co_mutex mutex;
+    struct co_cond cond;
+    bool is_held;
+};
+
+static int holds_for_long(void *arg)
+{
+    struct guarded *g = arg;
+    ck_assert_int_eq(co_mutex_lock(&g->mutex, CO_NO_DEADLINE), 0);
+    g->is_held = true;
+    ck_assert_int_eq(co_sleep(30 * NS_PER_MS), 0);
+    g->is_held = false;
+    return co_mutex_unlock(&g->mutex);
+}
+
+static int waits_in_a_scope(void *arg)
+{
+    struct guarded g = {.is_held = false};
+    struct co_scope scope;
+    (void)arg;
+    co_mutex_init(&g.mutex);
+    co_cond_init(&g.cond);
+    ck_assert_int_eq(co_mutex_lock(&g.mutex, CO_NO_DEADLINE), 0);
+    struct co_task *task = co_spawn(holds_for_long, &g);
+    co_scope_enter(&scope, co_after(5 * NS_PER_MS));
+    ck_assert_int_eq(co_cond_wait(&g.cond, &g.mutex, CO_NO_DEADLINE), -ETIMEDOUT);
+    ck_assert(co_scope_leave(&scope));
+    ck_assert(!g.is_held);
+    ck_assert_int_eq(co_mutex_unlock(&g.mutex), 0);
+    ck_assert_int_eq(co_join(task, CO_NO_DEADLINE, NULL), 0);
+    co_cond_fini(&g.cond);
+    co_mutex_fini(&g.mutex);
+    return 0;
+}
+
+START_TEST(a_condition_returns_locked_when_the_deadline_around_it_passed)
+{
+    ck_assert_int_eq(co_run(waits_in_a_scope, NULL, NULL), 0);
+}
+END_TEST
+
 SUITE_MAIN("sync", SUITE_LOOP(scenario_17_set_then_clear_wakes_every_waiter, waiter_counts),
            SUITE_TEST(scenario_18_a_waiter_that_comes_during_the_notification_is_last),
            SUITE_TEST(scenario_19_a_getter_that_timed_out_swallows_nothing),
@@ -582,4 +626,5 @@ SUITE_MAIN("sync", SUITE_LOOP(scenario_17_set_then_clear_wakes_every_waiter, wai
            SUITE_TEST(scenario_24_semaphores_are_fair_and_pools_bounded),
            SUITE_TEST(scenario_14_cancel_ends_any_wait_and_a_condition_returns_locked),
            SUITE_TEST(a_buffered_channel_wraps_and_drains),
-           SUITE_TEST(misuse_of_a_mutex_is_refused))
+           SUITE_TEST(misuse_of_a_mutex_is_refused),
+           SUITE_TEST(a_condition_returns_locked_when_the_deadline_around_it_passed))
