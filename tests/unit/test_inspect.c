@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "coro/inspect.h"
 #include "coro/io.h"
 #include "coro/sync.h"
@@ -17,13 +18,6 @@
 static int64_t soon(void)
 {
     return co_after(20 * NS_PER_S);
-}
-
-static void contains(const struct buf *text, const char *what)
-{
-    if (memmem(text->data, text->len, what, strlen(what)) == NULL)
-        ck_abort_msg("'%s' is not in:\n%.*s", what, (int)(text->len < 1500 ? text->len : 1500),
-                     text->data);
 }
 
 /* ---- reports ---- */
@@ -248,28 +242,6 @@ static int deadlock_main(void *arg)
 
 /* A child of a process with threads starts none of its own (ThreadSanitizer). */
 static const struct co_options unwatched = {.watchdog_ns = -1};
-
-/* Run fn in a child with its stderr in text; the wait status. */
-static int in_child(void (*fn)(void), struct buf *text)
-{
-    int ends[2], status;
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        fn();
-        _exit(0);
-    }
-    close(ends[1]);
-    char block[4096];
-    ssize_t n;
-    while ((n = read(ends[0], block, sizeof(block))) > 0)
-        ck_assert_int_eq(buf_append(text, block, (size_t)n), 0);
-    close(ends[0]);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    return status;
-}
 
 static void deadlock_child(void)
 {
