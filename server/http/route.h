@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coro/base/clock.h"
 #include "server/http/limits.h"
 #include "server/http/request.h"
 #include "server/http/response.h"
@@ -74,6 +75,10 @@ struct http_hooks {
     bool (*admits)(void *arg, const struct http_request *req);
 };
 
+/* While others wait for a worker a connection may keep its for so long: ending it
+ * after each answer would make all work accepting connections. */
+#define HTTP_CROWDED_SLICE_NS (20 * NS_PER_MS)
+
 struct http_app {
     const struct http_route *routes;
     size_t route_count;
@@ -90,7 +95,7 @@ struct http_app {
     atomic_bool is_leaving;              /* /readyz says 503; everything is served as before */
     struct http_places *places;          /* shared (overload.h); NULL: any number computes */
     atomic_llong in_flight;              /* requests in handlers, while in_flight_max is on */
-    atomic_bool is_crowded;              /* others wait for a worker: Connection: close too */
+    atomic_bool is_crowded;              /* others wait for a worker: connections take turns */
     atomic_bool draining;                /* answer what comes with Connection: close */
     atomic_bool is_cut;                  /* the drain time is over: long work gives up */
 };

@@ -193,7 +193,8 @@ static void decide_keep_alive(struct http_work *w)
         http_work_close(w, HTTP_CLOSE_SERVED, true);
     else if (atomic_load_explicit(&w->app->draining, memory_order_relaxed) && w->at == w->end)
         http_work_close(w, HTTP_CLOSE_DRAIN, false); /* what came together is answered together */
-    else if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end)
+    else if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end &&
+             w->now_ns - w->session->opened_ns >= HTTP_CROWDED_SLICE_NS)
         http_work_close(w, HTTP_CLOSE_YIELDED, false);
 }
 
@@ -374,6 +375,7 @@ enum http_turn http_session_init(struct http_session *s, struct http_app *app, s
     s->client = s->peer;
     const struct http_limits *limits = atomic_load_explicit(&app->limits, memory_order_acquire);
     int64_t now_ns = io->ops->now_ns(io);
+    s->opened_ns = now_ns;
     s->deadline_ns = clock_add_ns(now_ns, limits->header_timeout_ns);
     if (app->hooks.on_open != NULL)
         app->hooks.on_open(app->hooks.arg);

@@ -36,6 +36,7 @@ struct http_session {
     struct http_app *app;
     struct http_io *io;
     int64_t deadline_ns;        /* of the next first byte */
+    int64_t opened_ns;          /* when http_session_init was called */
     uint32_t served;            /* requests answered on this connection */
     uint8_t reason;             /* enum http_close_reason */
     uint8_t state;              /* session.c */

@@ -12,13 +12,14 @@
  * of its start puts starts off, for longer each time.
  *
  * More keep-alive connections than children would starve the rest: when every
- * child is taken and connections are queued, answers say Connection: close
- * (http_app.is_crowded), and children with an idle connection are told to end
- * it (SIGUSR2).  Children that wait for a slow client in mid-request are told
- * so too, the sooner the more others wait: a few hundred clients that send a
- * byte now and then, or do not read, must not hold every child for as long as
- * the timeouts would allow.  (The signal may come a moment before the wait it is
- * to end; it is repeated every tick.)
+ * child is taken and connections are queued (http_app.is_crowded), a connection
+ * that has had its slice of time gets Connection: close with the next answer, and
+ * children whose connection has been idle that long are told to end it (SIGUSR2).
+ * No sooner: the next request may be on its way, and would be lost.  Children that wait for a slow
+ * client in mid-request are told so too, the sooner the more others wait: a few hundred clients
+ * that send a byte now and then, or do not read, must not hold every child for as long as the
+ * timeouts would allow.  (The signal may come a moment before the wait it is to end; it is repeated
+ * every tick.)
  *
  * Draining: new handshakes are shut out, children get TERM: each empties the
  * queue, one connection after the other, and leaves when nothing is queued.
@@ -464,7 +465,7 @@ static void relieve_queue(struct prefork_mode *m, struct census census)
     }
     int64_t most_ns = patience_ns(m, (unsigned)waiting);
     atomic_store(&m->board->patience_ns, most_ns);
-    prod(m, SCORE_KEEPALIVE, 0, (unsigned)waiting);
+    prod(m, SCORE_KEEPALIVE, HTTP_CROWDED_SLICE_NS, (unsigned)waiting);
     prod(m, SCORE_SERVING, most_ns, m->board->count);
 }
 

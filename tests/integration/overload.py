@@ -80,6 +80,22 @@ class Overload(unittest.TestCase):
                 self.assertEqual(counter(admin, f"domaind_requests_{gauge} "), 0)
             self.assertEqual(server.get("/test/cpu?ms=3")[0], 200)
 
+    def test_connections_beyond_the_children_take_turns(self):
+        flags = ["--children=32", "--admin-listen=127.0.0.1:0"]
+        with Domaind("prefork", *flags) as server, tempfile.NamedTemporaryFile() as file:
+            subprocess.run(
+                [BIN / "loadgen", "-q", "-c150", "-d2s", "--timeout=10s", f"--json={file.name}",
+                 f"http://127.0.0.1:{server.port}/domain?url=http://a.example.com/"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+            )
+            with open(file.name) as text:
+                result = json.load(text)["result"]
+            outcomes = result["outcomes"]
+            # all got their turn, and were told before their connection ended
+            self.assertGreater(result["connects"], 150)
+            self.assertEqual(outcomes["timeout"], 0)
+            self.assertLess(outcomes["closed"] + outcomes["reset"], 0.02 * outcomes["ok"], outcomes)
+
     def test_waiting_takes_no_place_to_compute(self):
         for mode in ("thread", "prefork"):
             with self.subTest(mode=mode), Domaind(mode, "--test-endpoints", "--running-max=1") as server:

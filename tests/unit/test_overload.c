@@ -117,6 +117,38 @@ START_TEST(beyond_what_may_be_in_work_is_refused)
 }
 END_TEST
 
+static const struct {
+    bool is_crowded;
+    int64_t open_ns; /* for so long when the request comes */
+    enum http_turn turn;
+} crowds[] = {
+    {false, NS_PER_S, HTTP_TURN_IDLE},
+    {true, HTTP_CROWDED_SLICE_NS - 1, HTTP_TURN_IDLE},
+    {true, HTTP_CROWDED_SLICE_NS, HTTP_TURN_CLOSE},
+};
+
+START_TEST(connections_take_turns_when_others_wait)
+{
+    static const char in[] = "GET /work HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct pair_io p;
+    struct http_session session;
+    limits = http_limits_default;
+    pair_init(&p, in, sizeof in - 1);
+    p.at_end = -EAGAIN;
+    app.routes = routes;
+    app.route_count = ARRAY_LEN(routes);
+    atomic_store(&app.limits, &limits);
+    atomic_store(&app.is_crowded, crowds[_i].is_crowded);
+    ck_assert_int_eq(http_session_init(&session, &app, &p.io, NULL, 0), HTTP_TURN_IDLE);
+    p.now_ns += crowds[_i].open_ns;
+    ck_assert_int_eq(http_session_turn(&session), crowds[_i].turn);
+    ck_assert_int_eq(strstr(pair_out(&p), "Connection: close") != NULL,
+                     crowds[_i].turn == HTTP_TURN_CLOSE);
+    http_session_fini(&session);
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(the_kernel_is_asked_rarely_while_nothing_is_late)
 {
     limits = http_limits_default;
@@ -178,5 +210,6 @@ END_TEST
 
 SUITE_MAIN("overload", SUITE_TEST(what_waited_too_long_is_refused),
            SUITE_TEST(beyond_what_may_be_in_work_is_refused),
+           SUITE_LOOP(connections_take_turns_when_others_wait, crowds),
            SUITE_TEST(the_kernel_is_asked_rarely_while_nothing_is_late),
            SUITE_TEST(computing_takes_a_place), SUITE_TEST(no_place_in_time_is_refused))
