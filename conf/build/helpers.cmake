@@ -17,6 +17,7 @@ endfunction()
 
 # domaind_test(NAME [SOURCES file...] [DEPS target...] [TIMEOUT seconds])
 #   A unit test: tests/unit/test_NAME.c, a Check program that links only DEPS.
+#   Its name in ctest begins with ${test_prefix}, which says the build.
 function(domaind_test name)
     cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
     if(NOT arg_TIMEOUT)
@@ -25,11 +26,11 @@ function(domaind_test name)
     add_executable(test_${name} ${CMAKE_SOURCE_DIR}/tests/unit/test_${name}.c ${arg_SOURCES})
     set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     target_link_libraries(test_${name} PRIVATE domaind_flags testlib ${arg_DEPS} PkgConfig::CHECK)
-    add_test(NAME unit.${name} COMMAND test_${name})
+    add_test(NAME ${test_prefix}unit.${name} COMMAND test_${name})
     # Check's own timeouts exist only in fork mode; ctest's is the backstop.
-    set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${arg_TIMEOUT})
+    set_tests_properties(${test_prefix}unit.${name} PROPERTIES LABELS unit TIMEOUT ${arg_TIMEOUT})
     if(DOMAIND_SANITIZE)
-        set_tests_properties(unit.${name} PROPERTIES ENVIRONMENT
+        set_tests_properties(${test_prefix}unit.${name} PROPERTIES ENVIRONMENT
             "CK_FORK=no;ASAN_OPTIONS=detect_stack_use_after_return=0:handle_segv=0;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/conf/build/tsan.supp:history_size=4:handle_segv=0;UBSAN_OPTIONS=print_stacktrace=1")
     endif()
 endfunction()

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import unittest
 
-from domaind import BIN, MODES, Domaind, run, shared_data
+from domaind import BIN, LOADED_MODES, MODES, SANITIZE, Domaind, run, shared_data
 
 ODD_URLS = [
     line.split("\t")
@@ -55,15 +55,21 @@ class SameAnswers(unittest.TestCase):
         self.assertEqual(len(outputs), 1)
 
     def test_real_urls(self):
-        """Every URL of the large list through every mode: as many answers, byte for byte the same."""
+        """Every URL of the large list through every mode: as many answers, byte for byte the same.
+        Under ThreadSanitizer the first 10,000: the same paths again show it nothing more."""
         path = shared_data("urls", "real_mix.txt")
         if path is None:
             return
-        count = path.read_bytes().count(b"\n")
+        text = path.read_bytes()
+        if SANITIZE == "thread":
+            text = b"".join(text.splitlines(keepends=True)[:10_000])
+        count = text.count(b"\n")
         digests = set()
-        for mode in MODES:
-            with self.subTest(mode=mode), Domaind(mode) as server:
-                done = query(server, "-c", "100", "-f", path)
+        for mode in LOADED_MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server, tempfile.NamedTemporaryFile() as file:
+                file.write(text)
+                file.flush()
+                done = query(server, "-c", "100", "-f", file.name)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual(done.stdout.count("\n"), count)
                 self.assertIn(", 0 without an answer; 0 retries;", done.stderr)

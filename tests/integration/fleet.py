@@ -13,7 +13,7 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from domaind import MODES, ROOT, Domaind
+from domaind import LOADED_MODES, ROOT, Domaind
 from lifecycle import Load, children_of
 
 SIZE = 3
@@ -85,7 +85,7 @@ class UnderLoad(unittest.TestCase):
         self.assertGreater(load.answered, 200)
 
     def test_a_rolling_restart_fails_no_request(self):
-        for mode in MODES:
+        for mode in LOADED_MODES:
             with self.subTest(mode=mode), Fleet(mode) as fleet:
                 with Load(fleet.front, target="/domain?url=http://a.example.com/") as load:
                     for i in range(SIZE):
@@ -94,7 +94,7 @@ class UnderLoad(unittest.TestCase):
                     self.check(load)
 
     def test_storms_of_reloads_and_killed_children(self):
-        for mode in MODES:
+        for mode in LOADED_MODES:
             with self.subTest(mode=mode), Fleet(mode) as fleet:
                 with Load(fleet.front, target="/domain?url=http://a.example.com/") as load:
                     for _ in range(15):

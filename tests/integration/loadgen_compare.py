@@ -8,9 +8,9 @@ import tempfile
 import time
 import unittest
 
-from domaind import BIN, Domaind, run
+from domaind import BIN, SANITIZE, Domaind, run
 
-QUICK = ["compare", "-c", "5", "-d", "200ms", "--warmup", "60ms", "--rounds", "2"]
+QUICK = ["compare", "-c", "5", "-d", "100ms" if SANITIZE else "200ms", "--warmup", "60ms", "--rounds", "2"]
 
 
 def servers():

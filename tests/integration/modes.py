@@ -34,6 +34,17 @@ def counter(server, pattern):
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(pattern, line))
 
 
+def wait_till_stopped(pids):
+    """SIGSTOP reaches the threads of a process one by one, after kill() has returned."""
+    until = time.monotonic() + 20
+    for pid in pids:
+        for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+            while stat.read_text().rpartition(")")[2].split()[0] != "T":
+                if time.monotonic() > until:
+                    raise AssertionError(f"{stat.parent} does not stop")
+                time.sleep(0.005)
+
+
 class Connection:
     """One raw keep-alive connection."""
 
@@ -138,6 +149,7 @@ class Modes(unittest.TestCase):
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
             try:
+                wait_till_stopped(pids)
                 connection = Connection(server)
                 connection.send()
                 linger = struct.pack("ii", 1, 0)

@@ -21,6 +21,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("DOMAIND_BIN", ROOT / "build" / "dev" / "bin"))
 MODES = ("coroutine", "thread", "prefork")
+# The build under test: "", "address,undefined" or "thread".  Everything is slower there:
+# tests that make work by the thousand make less of it, but no test is left out.
+SANITIZE = os.environ.get("DOMAIND_SANITIZE", "")
+# For tests of much load: a process of prefork mode has one thread that serves, in which
+# ThreadSanitizer can see nothing that the other tests do not show it.
+LOADED_MODES = ("coroutine", "thread") if SANITIZE == "thread" else MODES
 START_SECONDS = 30
 STOP_SECONDS = 30
 
