@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/args.h"
 #include "client/command.h"
 #include "client/guard.h"
-#include "client/lines.h"
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/base/std.h"
@@ -27,9 +27,7 @@ struct fetch_args {
     enum cl_fetch_mode mode;
     bool is_all; /* every mode, one after the other, and a table */
     bool is_quiet;
-    const char *file;
-    char **urls;
-    int url_count;
+    struct cl_args_input input;
     struct cl_guard guard;
 };
 
@@ -72,16 +70,6 @@ static void set_mode(struct argp_state *state, struct fetch_args *args, const ch
         argp_error(state, "--mode: serial, thread, process, coroutine or all, not '%s'", arg);
 }
 
-static int64_t parse_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
-                           int64_t max)
-{
-    int64_t value = min;
-    if (units_parse_int(arg, min, max, &value) < 0)
-        argp_error(state, "%s: not a number from %lld to %lld: '%s'", name, (long long)min,
-                   (long long)max, arg);
-    return value;
-}
-
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
     struct fetch_args *args = state->input;
@@ -91,20 +79,19 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         set_mode(state, args, arg);
         return 0;
     case 'f':
-        args->file = arg;
+        args->input.file = arg;
         return 0;
     case 'c':
-        plan->workers = (unsigned)parse_count(state, "-c", arg, 1, WORKERS_MAX);
+        plan->workers = (unsigned)cl_args_count(state, "-c", arg, 1, WORKERS_MAX);
         return 0;
     case 'q':
         args->is_quiet = true;
         return 0;
     case KEY_TIMEOUT:
-        if (units_parse_ns(arg, &plan->request.timeout_ns) < 0 || plan->request.timeout_ns <= 0)
-            argp_error(state, "--timeout: not a time such as 10s or 250ms: '%s'", arg);
+        plan->request.timeout_ns = cl_args_time_ns(state, "--timeout", arg);
         return 0;
     case KEY_RETRY:
-        plan->retry.attempts_max = 1 + (int)parse_count(state, "--retry", arg, 0, 1000);
+        plan->retry.attempts_max = 1 + (int)cl_args_count(state, "--retry", arg, 0, 1000);
         return 0;
     case KEY_JSON:
         plan->is_json = true;
@@ -119,12 +106,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         plan->request.ca_file = arg;
         return 0;
     case ARGP_KEY_ARGS:
-        args->urls = state->argv + state->next;
-        args->url_count = state->argc - state->next;
+        cl_args_take_urls(state, &args->input);
         return 0;
     case ARGP_KEY_END:
-        if ((args->file == NULL) == (args->url_count == 0))
-            argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
+        cl_args_need_input(state, &args->input);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -173,8 +158,7 @@ static int read_urls(struct fetch_args *args)
 {
     struct cl_lines in;
     struct cl_line line;
-    int rv = args->file != NULL ? cl_lines_open(&in, args->file)
-                                : cl_lines_of(&in, args->urls, args->url_count);
+    int rv = cl_args_open(&args->input, &in);
     if (rv < 0)
         return rv;
     while ((rv = cl_lines_next(&in, &line)) > 0) {
@@ -250,7 +234,7 @@ int cl_cmd_fetch(int argc, char **argv)
     int status = CL_EXIT_FAILED;
     int rv = read_urls(&args);
     if (rv < 0)
-        cl_complain("cannot read %s: %s", args.file != NULL ? args.file : "the URLs", err_text(rv));
+        cl_complain("cannot read %s: %s", cl_args_input_name(&args.input), err_text(rv));
     else
         status = args.is_all ? fetch_in_all_modes(&args) : fetch(&args);
     free_urls(&args.plan);

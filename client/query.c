@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "client/args.h"
 #include "client/ask.h"
 #include "client/command.h"
 #include "coro/base/clock.h"
@@ -19,9 +20,7 @@
 
 struct query_args {
     struct cl_ask_options ask;
-    const char *file;
-    char **urls;
-    int url_count;
+    struct cl_args_input input;
     char server[SERVER_MAX_BYTES];
 };
 
@@ -61,16 +60,6 @@ static void set_server(struct argp_state *state, struct query_args *args, const 
         args->server[n - 1] = '\0';
 }
 
-static int64_t parse_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
-                           int64_t max)
-{
-    int64_t value = min;
-    if (units_parse_int(arg, min, max, &value) < 0)
-        argp_error(state, "%s: not a number from %lld to %lld: '%s'", name, (long long)min,
-                   (long long)max, arg);
-    return value;
-}
-
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
     struct query_args *args = state->input;
@@ -79,10 +68,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         set_server(state, args, arg);
         return 0;
     case 'f':
-        args->file = arg;
+        args->input.file = arg;
         return 0;
     case 'c':
-        args->ask.transfers = (unsigned)parse_count(state, "-c", arg, 1, TRANSFERS_MAX);
+        args->ask.transfers = (unsigned)cl_args_count(state, "-c", arg, 1, TRANSFERS_MAX);
         return 0;
     case 'q':
         args->ask.is_quiet = true;
@@ -99,22 +88,19 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
             argp_error(state, "--suffixes: all or icann, not '%s'", arg);
         return 0;
     case KEY_TIMEOUT:
-        if (units_parse_ns(arg, &args->ask.timeout_ns) < 0 || args->ask.timeout_ns <= 0)
-            argp_error(state, "--timeout: not a time such as 10s or 250ms: '%s'", arg);
+        args->ask.timeout_ns = cl_args_time_ns(state, "--timeout", arg);
         return 0;
     case KEY_RETRY:
-        args->ask.retry.attempts_max = 1 + (int)parse_count(state, "--retry", arg, 0, 1000);
+        args->ask.retry.attempts_max = 1 + (int)cl_args_count(state, "--retry", arg, 0, 1000);
         return 0;
     case KEY_CACERT:
         args->ask.ca_file = arg;
         return 0;
     case ARGP_KEY_ARGS:
-        args->urls = state->argv + state->next;
-        args->url_count = state->argc - state->next;
+        cl_args_take_urls(state, &args->input);
         return 0;
     case ARGP_KEY_END:
-        if ((args->file == NULL) == (args->url_count == 0))
-            argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
+        cl_args_need_input(state, &args->input);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -198,11 +184,8 @@ int cl_cmd_query(int argc, char **argv)
         cl_complain("-c %u needs more open files than ulimit -n allows", args.ask.transfers);
         return CL_EXIT_FAILED;
     }
-    args.ask.input_name = args.file != NULL ? args.file : "URL";
-    if (args.file != NULL)
-        rv = cl_lines_open(&in, args.file);
-    else
-        rv = cl_lines_of(&in, args.urls, args.url_count);
+    args.ask.input_name = cl_args_input_name(&args.input);
+    rv = cl_args_open(&args.input, &in);
     if (rv < 0) {
         cl_complain("cannot open %s: %s", args.ask.input_name, err_text(rv));
         return CL_EXIT_FAILED;

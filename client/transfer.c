@@ -174,9 +174,23 @@ static int connect_errno(CURL *easy)
     return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
 }
 
+/* libcurl has one code for a scheme that is not ours and for a server whose
+ * first bytes are not HTTP. */
+static bool is_not_http(CURL *easy, CURLcode result)
+{
+    char *url = NULL;
+    if (result != CURLE_UNSUPPORTED_PROTOCOL)
+        return false;
+    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+    return url != NULL &&
+           (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0);
+}
+
 static int failure(struct cl_transfer *t, CURLcode result)
 {
     struct cl_reply *reply = t->reply;
+    if (is_not_http(t->easy, result))
+        result = CURLE_WEIRD_SERVER_REPLY;
     int rv = cl_error_from_easy(result);
     const char *text = cl_error_text(result);
     if (t->is_refused) {

@@ -127,6 +127,16 @@ class Answers(unittest.TestCase):
             self.assertEqual(json.loads(done.stdout)["url"], "https://a.example/")
             self.assertIn("is that a domaind?", done.stderr)
 
+    def test_a_server_that_does_not_speak_http(self):
+        """It is the server that is not HTTP, not the address that was given."""
+        with FakeServer(lambda _: Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n", close=True)) as server:
+            done = query("https://a/", server=server)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("no answer: the server's reply is not HTTP", done.stderr)
+        done = run("domainc", "query", "--server=ftp://127.0.0.1:1", "https://a/")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("only http and https are fetched", done.stderr)
+
     def test_a_too_long_line_costs_only_itself(self):
         with FakeServer(domain_answer) as server:
             done = query("-f", "-", server=server, input="a\n" + "x" * 200000 + "\nb\n")

@@ -1,0 +1,46 @@
+#include "client/args.h"
+
+#include <stddef.h>
+
+#include "coro/base/units.h"
+
+int64_t cl_args_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
+                      int64_t max)
+{
+    int64_t value = min;
+    if (units_parse_int(arg, min, max, &value) < 0)
+        argp_error(state, "%s: not a number from %lld to %lld: '%s'", name, (long long)min,
+                   (long long)max, arg);
+    return value;
+}
+
+int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *arg)
+{
+    int64_t span_ns = 0;
+    if (units_parse_ns(arg, &span_ns) < 0 || span_ns <= 0)
+        argp_error(state, "%s: not a time such as 10s or 250ms: '%s'", name, arg);
+    return span_ns;
+}
+
+void cl_args_take_urls(struct argp_state *state, struct cl_args_input *input)
+{
+    input->urls = state->argv + state->next;
+    input->url_count = state->argc - state->next;
+}
+
+void cl_args_need_input(struct argp_state *state, const struct cl_args_input *input)
+{
+    if ((input->file == NULL) == (input->url_count == 0))
+        argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
+}
+
+const char *cl_args_input_name(const struct cl_args_input *input)
+{
+    return input->file != NULL ? input->file : "URL";
+}
+
+int cl_args_open(const struct cl_args_input *input, struct cl_lines *in)
+{
+    return input->file != NULL ? cl_lines_open(in, input->file)
+                               : cl_lines_of(in, input->urls, input->url_count);
+}
