@@ -43,7 +43,8 @@ static const struct argp_option options[] = {
      "scan (the default), or the sample's pattern run by regex-each, regex, pcre or pcre-jit", 0},
     {"suffixes", KEY_SUFFIXES, "WHICH", 0,
      "all (the default) or icann: without the private section", 0},
-    {"suffix-list", KEY_SUFFIX_LIST, "FILE", 0, "the Public Suffix List to use", 0},
+    {"suffix-list", KEY_SUFFIX_LIST, "FILE", 0,
+     "the Public Suffix List to use; default: the newest of those that domainc psl knows", 0},
     {"errors", KEY_ERRORS, "HOW", 0,
      "a line without a domain: keep (an empty row, the default), skip (no row) or stop", 0},
     {"count", KEY_COUNT, "N", OPTION_ARG_OPTIONAL,
@@ -238,7 +239,10 @@ static int run_repeat(const struct extract_options *o)
 static int load_suffixes(struct extract_options *o, struct domain_suffixes **ret_suffixes)
 {
     struct domain_load_error why;
-    const char *path = o->suffix_list != NULL ? o->suffix_list : DOMAIN_SUFFIX_LIST_PATH;
+    char own[DOMAIN_PATH_BYTES];
+    const char *path = o->suffix_list;
+    if (path == NULL)
+        path = domain_suffixes_find(domain_suffixes_own_path(own) ? own : NULL);
     if (domain_suffixes_load(path, ret_suffixes, &why) == 0) {
         o->suffixes = *ret_suffixes;
         return 0;

@@ -38,7 +38,6 @@ struct arguments {
     bool has_action;
     const char *url;
     const char *path;
-    char path_text[PATH_MAX];
 };
 
 /* What came. */
@@ -210,6 +209,18 @@ static int replace(const char *path, const struct download *d)
 
 /* ---- the command ---- */
 
+static void say_who_uses(const char *path)
+{
+    char own[DOMAIN_PATH_BYTES];
+    if (strcmp(path, DOMAIN_SUFFIX_LIST_UPDATED) == 0)
+        printf("%s is updated: domainc uses it now, domaind when it starts or gets a HUP\n", path);
+    else if (domain_suffixes_own_path(own) && strcmp(path, own) == 0)
+        printf("%s is updated: your domainc uses it now, domaind with --suffix-list=%s\n", path,
+               path);
+    else
+        printf("%s is updated; use it with --suffix-list=%s\n", path, path);
+}
+
 static int update(const struct arguments *a)
 {
     struct download d = {.modified_s = -1};
@@ -226,7 +237,7 @@ static int update(const struct arguments *a)
         if (rv == 0 && (rv = replace(a->path, &d)) < 0)
             cl_complain("%s: %s", a->path, err_text(rv));
         if (rv == 0)
-            printf("%s is updated; use it with --suffix-list=%s\n", a->path, a->path);
+            say_who_uses(a->path);
     }
     buf_fini(&d.text);
     return rv < 0 ? CL_EXIT_FAILED : CL_EXIT_OK;
@@ -289,49 +300,52 @@ static const struct argp psl_argp = {
     .parser = on_option,
     .args_doc = "update [FILE]\ncheck [FILE]",
     .doc = "Fetch a newer Public Suffix List, or look whether a file is one."
-           "\vupdate writes FILE (default: domaind/public_suffix_list.dat in $XDG_DATA_HOME, or in "
-           "~/.local/share) only when what came is the whole list; check reads FILE (default: the "
-           "list of the system).",
+           "\vupdate writes FILE only when what came is the whole list. Without FILE root "
+           "(with no $XDG_DATA_HOME) updates " DOMAIN_SUFFIX_LIST_UPDATED
+           ", which domainc and domaind find by themselves, and anybody "
+           "else domaind/public_suffix_list.dat in $XDG_DATA_HOME or ~/.local/share, which their "
+           "domainc finds. check reads FILE; without it the list domainc uses: the newest of "
+           "these and of the package publicsuffix's.",
 };
 
-/* Where a list of one's own lies; its folder is made.  0 or -errno. */
-static int own_path(char *path, size_t cap)
+/* Its folder is there, or is made.  0 or -errno. */
+static int make_folder_of(const char *path)
 {
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    char folder[PATH_MAX];
-    if (data == NULL || data[0] != '/') {
-        if (home == NULL || home[0] == '\0')
-            return -ENOENT;
-        snprintf(folder, sizeof folder, "%s/.local/share/domaind", home);
-    } else {
-        snprintf(folder, sizeof folder, "%s/domaind", data);
-    }
-    for (char *slash = strchr(folder + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash != NULL)
-            *slash = '\0';
+    char folder[DOMAIN_PATH_BYTES];
+    snprintf(folder, sizeof folder, "%s", path);
+    for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
         if (mkdir(folder, 0755) < 0 && errno != EEXIST)
             return -errno;
-        if (slash == NULL)
-            break;
         *slash = '/';
     }
-    int n = snprintf(path, cap, "%s/public_suffix_list.dat", folder);
-    return n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0;
+    return 0;
+}
+
+/* The list that update keeps: root's is everybody's. */
+static const char *kept_path(const char *own)
+{
+    return geteuid() == 0 && getenv("XDG_DATA_HOME") == NULL ? DOMAIN_SUFFIX_LIST_UPDATED : own;
 }
 
 int cl_cmd_psl(int argc, char **argv)
 {
+    char own_text[DOMAIN_PATH_BYTES];
+    const char *own = domain_suffixes_own_path(own_text) ? own_text : NULL;
     struct arguments a = {.url = PSL_URL};
     argp_parse(&psl_argp, argc, argv, 0, NULL, &a);
-    if (a.path == NULL && a.is_check)
-        a.path = DOMAIN_SUFFIX_LIST_PATH;
+    if (a.is_check) {
+        if (a.path == NULL)
+            a.path = domain_suffixes_find(own);
+        return check(&a);
+    }
     if (a.path == NULL) {
-        int rv = own_path(a.path_text, sizeof a.path_text);
+        a.path = kept_path(own);
+        int rv = a.path != NULL ? make_folder_of(a.path) : -ENOENT;
         if (rv < 0) {
             cl_complain("no place for the list (%s): give a FILE", err_text(rv));
             return CL_EXIT_FAILED;
         }
-        a.path = a.path_text;
     }
-    return a.is_check ? check(&a) : update(&a);
+    return update(&a);
 }

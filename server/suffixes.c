@@ -36,7 +36,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 /* The list that the configuration names; NULL: it is the one in force. */
 static int read_list(const struct config *cfg, struct domain_suffixes **ret_suffixes)
 {
-    const char *path = *cfg->suffix_list != '\0' ? cfg->suffix_list : DOMAIN_SUFFIX_LIST_PATH;
+    const char *path = *cfg->suffix_list != '\0' ? cfg->suffix_list : domain_suffixes_find(NULL);
     struct stat st;
     struct domain_load_error why;
     *ret_suffixes = NULL;

@@ -6,7 +6,7 @@
  * both readings: with the list's private section (github.io is a suffix) and
  * by its ICANN section alone (io is).
  *
- *   context    pure functions, any thread; no I/O except domain_suffixes_load
+ *   context    pure functions, any thread; no I/O except domain_suffixes_load and _find
  *   memory     nothing is allocated per URL: slices point into the URL or into
  *              the result's own store
  *   returns    enum domain_error for inputs, 0 or -errno for files
@@ -146,6 +146,16 @@ const char *domain_section_word(enum domain_section section);
 
 /* Where Debian's package publicsuffix keeps the list. */
 #define DOMAIN_SUFFIX_LIST_PATH "/usr/share/publicsuffix/public_suffix_list.dat"
+/* Where root's `domainc psl update` keeps a newer one, for every program of the machine. */
+#define DOMAIN_SUFFIX_LIST_UPDATED "/var/lib/domaind/public_suffix_list.dat"
+
+#define DOMAIN_PATH_BYTES 4096
+/* Where this user keeps one: domaind/public_suffix_list.dat in $XDG_DATA_HOME or in
+ * ~/.local/share; false: there is no such place. */
+bool domain_suffixes_own_path(char ret_path[DOMAIN_PATH_BYTES]);
+/* The newest of own (borrowed; NULL: none), the machine's updated list and the
+ * package's, as far as they can be read; the package's when there is none. */
+const char *domain_suffixes_find(const char *own);
 
 /* Why a list was refused. */
 struct domain_load_error {

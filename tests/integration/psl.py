@@ -119,6 +119,24 @@ class Update(unittest.TestCase):
         self.assertEqual(self.update().returncode, 0)
         self.assertEqual(pathlib.Path(self.dir.name, "data/domaind/public_suffix_list.dat").read_text(), GOOD)
 
+    def test_the_place_of_its_own_is_found(self):
+        """What update has put there is what extract and check use; an older one is not."""
+        os.environ["XDG_DATA_HOME"] = str(pathlib.Path(self.dir.name, "data"))
+        self.addCleanup(os.environ.pop, "XDG_DATA_HOME")
+        self.server.body += b"*.example\n"
+        own = pathlib.Path(self.dir.name, "data/domaind/public_suffix_list.dat")
+        done = self.update()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"{own} is updated: your domainc uses it now", done.stdout)
+        os.utime(own, (4_000_000_000, 4_000_000_000))
+        self.assertEqual(self.registrable(), "a.b.example\n")
+        self.assertIn(f"{own}: 6004 rules", run("domainc", "psl", "check").stdout)
+        os.utime(own, (1, 1))
+        self.assertEqual(self.registrable(), "b.example\n")
+
+    def registrable(self):
+        return run("domainc", "extract", "-q", "--format=tsv", "--fields=registrable", "-", input="x.a.b.example\n").stdout
+
     def test_check(self):
         self.path.write_text(GOOD)
         done = run("domainc", "psl", "check", self.path)
