@@ -24,3 +24,5 @@ typedef int cl_command_fn(int argc, char **argv);
 
 /* "domainc NAME: message" on stderr. */
 void cl_complain(const char *format, ...) PRINTF_LIKE(1, 2);
+/* The name before such messages from here on; borrowed for good. */
+void cl_complain_as(const char *name);

@@ -4,7 +4,6 @@
  * client/NAME.c.  It is also the only place of the client that exits. */
 #include <argp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +25,6 @@ static const struct command commands[] = {
 #include "client/commands.def"
 #undef CL_COMMAND
 };
-
-static const char *complain_as = "domainc";
-
-void cl_complain(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fprintf(stderr, "%s: ", complain_as);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-}
 
 static void print_version(FILE *stream, struct argp_state *state MAYBE_UNUSED)
 {
@@ -114,7 +101,7 @@ int main(int argc, char **argv)
     char name[64];
     snprintf(name, sizeof name, "domainc %s", command->name);
     argv[at] = name;
-    complain_as = name;
+    cl_complain_as(name);
     int rv = cl_init();
     if (rv < 0) {
         cl_complain("libcurl does not start: %s", err_text(rv));
