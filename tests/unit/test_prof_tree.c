@@ -83,7 +83,6 @@ START_TEST(paths_count_and_charge)
     ck_assert_int_eq(o->in_flight + i->in_flight + s->in_flight, 0);
     double tick_ns = prof_tick_ns();
     ck_assert_double_ge((double)s->self * tick_ns, 7 * 50e3 * 0.9);
-    ck_assert_double_lt((double)i->self, (double)s->self);
     /* the longest slice includes the callees */
     ck_assert_uint_ge(o->slice, i->slice);
     ck_assert_double_ge((double)o->slice * tick_ns, 4 * 50e3 * 0.9);
