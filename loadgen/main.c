@@ -269,8 +269,16 @@ static int find_scenarios(const char *list, const struct lg_scenario **ret_list,
     return n == 0 ? -1 : 0;
 }
 
+/* What the comparisons leave behind, while each makes room for the next. */
+struct outcome {
+    struct buf json;
+    int json_rv;
+    struct lg_summary *summaries;
+    size_t n;
+};
+
 static int compare_one(const struct lg_options *o, const struct lg_scenario *scenario,
-                       struct buf *json, int *json_rv, bool is_first)
+                       struct outcome *all)
 {
     struct lg_why why = {""};
     struct lg_comparison *c = calloc(1, sizeof *c);
@@ -281,8 +289,9 @@ static int compare_one(const struct lg_options *o, const struct lg_scenario *sce
     if (rv == 0 || rv == -EINTR) {
         lg_versus(is_stdout_taken(o) ? stderr : stdout, c);
         code = lg_versus_exit_code(c);
-        if (wants_files(o) && *json_rv == 0)
-            *json_rv = lg_json_comparison(json, c, is_first);
+        if (wants_files(o) && all->json_rv == 0)
+            all->json_rv = lg_json_comparison(&all->json, c, all->n == 0);
+        lg_summarize(c, &all->summaries[all->n++]);
         lg_comparison_fini(c);
     } else {
         complain(why.text);
@@ -293,17 +302,22 @@ static int compare_one(const struct lg_options *o, const struct lg_scenario *sce
 
 static int compare_all(const struct lg_options *o, const struct lg_scenario *const *list, size_t n)
 {
-    struct buf json;
-    buf_init(&json, JSON_MAX_BYTES);
+    struct outcome all = {.summaries = calloc(n, sizeof *all.summaries)};
+    if (all.summaries == NULL)
+        return complain("out of memory");
+    buf_init(&all.json, JSON_MAX_BYTES);
     int code = EXIT_SUCCESS;
-    int rv = lg_json_compare_begin(&json, &setting);
+    all.json_rv = lg_json_compare_begin(&all.json, &setting);
     for (size_t i = 0; i < n && code == EXIT_SUCCESS; i++)
-        code = compare_one(o, list[i], &json, &rv, i == 0);
-    if (rv == 0)
-        rv = lg_json_compare_end(&json, code);
+        code = compare_one(o, list[i], &all);
+    if (all.n > 1)
+        lg_print_summary(is_stdout_taken(o) ? stderr : stdout, all.summaries, all.n);
+    if (all.json_rv == 0)
+        all.json_rv = lg_json_compare_end(&all.json, code);
     if (wants_files(o))
-        code = write_files(o, &json, rv, code);
-    buf_fini(&json);
+        code = write_files(o, &all.json, all.json_rv, code);
+    buf_fini(&all.json);
+    free(all.summaries);
     return code;
 }
 

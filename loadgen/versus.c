@@ -84,10 +84,9 @@ static void print_failures(FILE *out, const char *name, const char *part, const 
 
 /* ---- what it shows ---- */
 
-void lg_pair_text(const struct lg_comparison *c, enum lg_metric metric, const struct lg_pair *pair,
-                  char *text, size_t bytes)
+void lg_pair_text(const struct lg_comparison *c, const struct lg_pair *pair, char *text,
+                  size_t bytes)
 {
-    (void)metric;
     const char *a = c->candidates[pair->a].name, *b = c->candidates[pair->b].name;
     const struct lg_effect *e = &pair->effect;
     if (pair->shown)
@@ -98,30 +97,21 @@ void lg_pair_text(const struct lg_comparison *c, enum lg_metric metric, const st
                  e->ratio, e->low, e->high, pair->p);
 }
 
-/* "best coroutine", "no winner; thread and prefork lead", "no difference shown" */
-static void print_leaders(FILE *out, const struct lg_comparison *c, const struct lg_ranking *r)
+size_t lg_leaders(const struct lg_comparison *c, enum lg_metric metric, char *text, size_t bytes)
 {
-    size_t leaders = 0, said = 0;
+    const struct lg_ranking *r = &c->rankings[metric];
+    size_t n = 0, said = 0, at = 0;
+    text[0] = '\0';
     for (size_t i = 0; i < c->n; i++)
-        leaders += r->leads[i];
-    if (r->winner >= 0)
-        fprintf(out, "best %s", c->candidates[r->winner].name);
-    else if (leaders == c->n)
-        fputs("no difference shown", out);
-    else
-        fputs("no winner; ", out);
-    if (r->winner >= 0 || leaders == c->n)
-        return;
-    for (size_t i = 0; i < c->n; i++)
-        if (r->leads[i]) {
-            fprintf(out, "%s%s",
-                    said == 0             ? ""
-                    : said + 1 == leaders ? " and "
-                                          : ", ",
-                    c->candidates[i].name);
-            said++;
-        }
-    fputs(leaders == 1 ? " leads" : " lead", out);
+        n += r->leads[i];
+    for (size_t i = 0; i < c->n && at < bytes; i++) {
+        if (!r->leads[i])
+            continue;
+        const char *before = said == 0 ? "" : said + 1 == n ? " and " : ", ";
+        at += (size_t)snprintf(text + at, bytes - at, "%s%s", before, c->candidates[i].name);
+        said++;
+    }
+    return n;
 }
 
 static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metric metric)
@@ -134,11 +124,18 @@ static void print_metric(FILE *out, const struct lg_comparison *c, enum lg_metri
         return;
     }
     fprintf(out, "  %s: ", lg_metric_name(c, metric));
-    print_leaders(out, c, r);
+    char leaders[LG_LEADERS_BYTES];
+    size_t n = lg_leaders(c, metric, leaders, sizeof leaders);
+    if (r->winner >= 0)
+        fprintf(out, "best %s", leaders);
+    else if (n == c->n)
+        fputs("no difference shown", out);
+    else
+        fprintf(out, "no winner; %s lead%s", leaders, n == 1 ? "s" : "");
     fprintf(out, " (noise floor %.2fx)\n", r->floor_ratio);
     for (size_t i = 0; i < r->n_pairs; i++) {
         char text[256];
-        lg_pair_text(c, metric, &r->pairs[i], text, sizeof text);
+        lg_pair_text(c, &r->pairs[i], text, sizeof text);
         fprintf(out, "    %s\n", text);
     }
 }
@@ -160,16 +157,18 @@ static void print_shortfall(FILE *out, const struct lg_comparison *c, size_t i)
     const struct lg_side *side = &c->sides[i];
     double answered[LG_STATS_MAX_BLOCKS];
     unsigned idle_open = c->scenario->idle;
+    double worst = 1;
     for (size_t k = 0; k < side->n; k++) {
         answered[k] = side->blocks[k].answered;
+        worst = fmin(worst, answered[k]);
         if (side->blocks[k].idle_open < idle_open)
             idle_open = side->blocks[k].idle_open;
     }
     if (!side->parts.held_rate && side->n > 0)
         fprintf(out,
-                "  %s did not take %.0f requests/s in every block: half of the blocks answered "
-                "%.0f %% or less\n",
-                c->candidates[i].name, c->rate, lg_median(answered, side->n) * 100);
+                "  %s did not take %.0f requests/s in every block: %.0f %% answered in the middle "
+                "one, %.0f %% in the worst\n",
+                c->candidates[i].name, c->rate, lg_median(answered, side->n) * 100, worst * 100);
     if (idle_open < c->scenario->idle)
         fprintf(out, "  %s closed idle connections: %u of %u stood until the end\n",
                 c->candidates[i].name, idle_open, c->scenario->idle);
@@ -236,4 +235,31 @@ int lg_versus_exit_code(const struct lg_comparison *c)
             !lg_record_is_true(&c->sides[i].parts.open))
             return 4;
     return 0;
+}
+
+/* ---- several scenarios ---- */
+
+void lg_summarize(const struct lg_comparison *c, struct lg_summary *ret_summary)
+{
+    struct lg_summary s = {.scenario = c->scenario->name};
+    for (int m = 0; m < LG_METRICS; m++) {
+        char *text = s.leaders[m];
+        if (!c->is_ranked[m])
+            snprintf(text, LG_LEADERS_BYTES, "?");
+        else if (lg_leaders(c, (enum lg_metric)m, text, LG_LEADERS_BYTES) == c->n)
+            snprintf(text, LG_LEADERS_BYTES, "-");
+    }
+    *ret_summary = s;
+}
+
+void lg_print_summary(FILE *out, const struct lg_summary *list, size_t n)
+{
+    fprintf(out,
+            "who leads (-: no difference shown, ?: not ranked)\n  %-10s %-24s %-24s %-24s %s\n", "",
+            "CPU per request", "requests/s", "latency, equal rate", "memory");
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "  %-10s %-24s %-24s %-24s %s\n", list[i].scenario,
+                list[i].leaders[LG_METRIC_CPU], list[i].leaders[LG_METRIC_RATE],
+                list[i].leaders[LG_METRIC_LATENCY], list[i].leaders[LG_METRIC_MEMORY]);
+    (void)std_flush(out);
 }

@@ -11,7 +11,7 @@ report=${1:-$work/report.html}
 # only the plots: the table stands in the README
 {
     cat "$report"
-    echo '<style>h1,h2,main>p,main>.card{display:none}body{padding:8px;max-width:none}</style>'
+    echo '<style>h1,h2,.verdict,details,main>p,main>.card{display:none}body{padding:8px;max-width:none}</style>'
 } >"$work/picture.html"
 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1180,835 \
     --virtual-time-budget=3000 --screenshot="$PWD/conf/compare.png" "file://$work/picture.html" \

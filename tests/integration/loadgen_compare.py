@@ -71,6 +71,24 @@ class CompareTest(unittest.TestCase):
         self.assertGreater(processes["prefork"], 2)
         self.assertIn("no winner can be named", done.stdout)  # two blocks prove nothing
 
+    def test_a_report_of_several_scenarios(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "c.json")
+            done = run("loadgen", *QUICK, "--modes=coroutine,thread", "--scenario=tiny,idle", "--json", path)
+            with open(path) as file:
+                result = json.load(file)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual([c["scenario"] for c in result["comparisons"]], ["tiny", "idle"])
+        for comparison in result["comparisons"]:
+            for ranking in comparison["rankings"]:
+                # two blocks each: those that nobody beats are all, or there is a reason
+                self.assertTrue(ranking.get("leaders") or ranking.get("why"), ranking)
+            for candidate in comparison["candidates"]:
+                for block in candidate["blocks"]:
+                    self.assertLessEqual(block["answered"], 1)
+        idle = result["comparisons"][1]["candidates"][0]["blocks"]
+        self.assertEqual({b["idle_open"] for b in idle}, {1000})
+
     def test_scenarios_with_test_routes(self):
         args = ["--modes=coroutine,thread", "--scenario=cpu,upstream,mixed,body,churn"]
         done = run("loadgen", *QUICK, *args, timeout=LONG_S)
@@ -80,6 +98,9 @@ class CompareTest(unittest.TestCase):
         for name in ("cpu", "upstream", "mixed", "body", "churn"):
             self.assertRegex(done.stdout, rf"(?m)^{name}: ")
         self.assertNotIn("status", done.stdout)
+        summary = done.stdout.partition("\nwho leads")[2]
+        self.assertEqual([line.split()[0] for line in summary.splitlines()[2:]],
+                         ["cpu", "upstream", "mixed", "body", "churn"])
 
     def test_running_servers(self):
         with Domaind("coroutine") as a, Domaind("thread") as b:
