@@ -228,10 +228,15 @@ static void answer_followed(struct http_request *req, struct http_response *res,
 static void answer_url(struct http_request *req, struct http_response *res, const char *url,
                        size_t len, const struct wish *wish)
 {
-    if (UNLIKELY(wish->is_following))
+    if (UNLIKELY(wish->is_following)) {
         answer_followed(req, res, url, len, wish);
-    else
-        answer(res, url, len, wish);
+        HTTP_ADD_LINES(res, "Cache-Control: no-store\r\n");
+        return;
+    }
+    answer(res, url, len, wish);
+    /* a function of the URL, until the suffix list changes */
+    if (LIKELY(http_status(res) == HTTP_200_OK))
+        HTTP_ADD_LINES(res, "Cache-Control: public, max-age=3600\r\nVary: Accept\r\n");
 }
 
 static void answer_raw(struct http_request *req, struct http_response *res, struct http_str raw,

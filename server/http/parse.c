@@ -109,6 +109,30 @@ static bool parse(const struct http_head *h, const char *bytes, struct parse *p)
     return feed(&parser, bytes + from, h->length - from) && p->is_complete;
 }
 
+size_t http_parse_sound_fields(const struct http_head *h, const char *bytes,
+                               struct http_field *fields, size_t cap)
+{
+    size_t count = 0;
+    const char *line = bytes + h->start, *stop = bytes + h->line;
+    for (bool is_first = true; count < cap && line < stop; is_first = false) {
+        const char *end = memchr(line, '\r', (size_t)(stop - line));
+        const char *colon = end != NULL ? memchr(line, ':', (size_t)(end - line)) : NULL;
+        if (end == NULL)
+            break;
+        if (!is_first && colon != NULL) {
+            const char *value = colon + 1, *value_end = end;
+            while (value < value_end && (*value == ' ' || *value == '\t'))
+                value++;
+            while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
+                value_end--;
+            fields[count++] = (struct http_field){.name = {line, (size_t)(colon - line)},
+                                                  .value = {value, (size_t)(value_end - value)}};
+        }
+        line = end + 2;
+    }
+    return count;
+}
+
 int http_parse_head(const struct http_head *h, const char *bytes, struct http_field *fields,
                     struct http_request *ret_req)
 {

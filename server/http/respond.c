@@ -69,6 +69,11 @@ int http_add_field(struct http_response *res, const char *name, const char *valu
     return 0;
 }
 
+void http_add_lines(struct http_response *res, const char *lines, size_t n)
+{
+    note(res, buf_append(&res->fields, lines, n));
+}
+
 struct buf *http_body(struct http_response *res)
 {
     return &res->body;
@@ -179,15 +184,14 @@ static char *put_connection(char *p, const struct http_work *w)
     return w->req.version_minor == 0 ? PUT(p, "Connection: keep-alive\r\n") : p;
 }
 
+/* Always the same, whoever asks: a cache may hand an answer to anybody. */
 static char *put_cors(char *p, const struct http_work *w)
 {
-    struct http_str origin;
-    if (w->app->cors_origin == NULL || !http_header(&w->req, "origin", &origin))
+    if (w->app->cors_origin == NULL)
         return p;
     p = PUT(p, "Access-Control-Allow-Origin: ");
     p = put(p, w->app->cors_origin);
-    p = PUT(p, "\r\n");
-    return w->app->cors_origin[0] == '*' ? p : PUT(p, "Vary: Origin\r\n");
+    return PUT(p, "\r\nAccess-Control-Expose-Headers: X-Request-Id, Retry-After\r\n");
 }
 
 static size_t length_or_0(const char *text)

@@ -45,6 +45,10 @@ void http_set_type(struct http_response *res, const char *type);
  * Content-Length, Transfer-Encoding, Allow, X-Request-Id: not to be added here. */
 int http_add_field(struct http_response *res, const char *name, const char *value);
 
+/* Field lines known when this was compiled, each with its CRLF: nothing to check. */
+void http_add_lines(struct http_response *res, const char *lines, size_t n);
+#define HTTP_ADD_LINES(res, literal) http_add_lines(res, literal, sizeof(literal) - 1)
+
 /* The body to append to (buf.h); empty at first. */
 struct buf *http_body(struct http_response *res);
 /* Status, type and body at once. */

@@ -57,10 +57,15 @@ static void begin_request(struct http_work *w)
     http_respond_begin(w);
 }
 
-/* A head that was refused has no fields to go by. */
+/* Of a head that was refused only the fields before the fault can be gone by: they say
+ * who asks, and how to answer. */
 static void begin_refused(struct http_work *w)
 {
-    w->req = (struct http_request){.version_minor = 1, .content_length = -1};
+    w->req = (struct http_request){.version_minor = 1,
+                                   .content_length = -1,
+                                   .is_proxied = w->head.is_proxied,
+                                   .fields = w->fields};
+    w->req.field_count = http_parse_sound_fields(&w->head, w->in + w->at, w->fields, w->field_cap);
     begin_request(w);
     http_receive_begin(w, false, -1);
 }

@@ -226,6 +226,34 @@ START_TEST(problems_are_json_or_text_and_never_raw)
 }
 END_TEST
 
+START_TEST(a_refused_head_is_answered_as_its_sound_part_asks)
+{
+    test_app_init(&app, &limits);
+    struct pair_io p;
+    const char *out = exchange(
+        &p, "GET /livez HTTP/1.1\r\nX-Request-Id: 7\r\nAccept:\ttext/plain \r\nX : y\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(out, "400 Bad Request"));
+    ck_assert_ptr_nonnull(strstr(out, "Content-Type: text/plain"));
+    ck_assert_ptr_nonnull(strstr(out, "X-Request-Id: 7\r\n"));
+    pair_fini(&p);
+    /* what follows the fault is not read */
+    out = exchange(&p, "GET /livez HTTP/1.1\r\nX : y\r\nX-Request-Id: 7\r\n"
+                       "Accept: text/plain\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(out, "Content-Type: application/problem+json"));
+    ck_assert_ptr_null(strstr(out, "X-Request-Id: 7\r\n"));
+    pair_fini(&p);
+    /* nor a request line for a field */
+    out = exchange(&p, "GET /:text HTTP/1.1\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(out, "400 Bad Request"));
+    pair_fini(&p);
+    limits.header_max_count = 1;
+    out = exchange(&p, "GET /livez HTTP/1.1\r\nAccept: text/plain\r\nA: b\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(out, "431 Request Header"));
+    ck_assert_ptr_nonnull(strstr(out, "Content-Type: text/plain"));
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(continue_is_sent_before_the_body_is_read)
 {
     test_app_init(&app, &limits);
@@ -534,6 +562,7 @@ SUITE_MAIN("session", SUITE_TEST(conformance_table_holds_at_every_split),
            SUITE_TEST(admin_routes_refuse_without_a_judge),
            SUITE_TEST(cors_is_off_until_configured), SUITE_TEST(request_ids_are_echoed_if_sane),
            SUITE_TEST(problems_are_json_or_text_and_never_raw),
+           SUITE_TEST(a_refused_head_is_answered_as_its_sound_part_asks),
            SUITE_TEST(continue_is_sent_before_the_body_is_read),
            SUITE_TEST(a_body_nobody_asked_for_is_not_awaited_without_continue),
            SUITE_TEST(body_over_the_limit), SUITE_TEST(streams_are_chunked_and_whole),

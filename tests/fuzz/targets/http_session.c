@@ -1,7 +1,8 @@
 /* Any bytes, cut anywhere: a session answers the same however they arrive,
  * every answer is well formed, and nothing follows one that closes.
  *
- * Input: two bytes choose where reads end, the rest is what the client sends. */
+ * Input: two bytes choose where reads end (the top bit: a trusted proxy, which begins
+ * with a PROXY header, is what talks to us), the rest is what the client sends. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,9 +68,9 @@ static int64_t memory_now(struct http_io *io)
 
 static void answer_get(struct http_request *req, struct http_response *res)
 {
-    char text[64];
-    int n = snprintf(text, sizeof text, "%zu %zu %d\n", req->field_count, req->query.len,
-                     req->is_proxied);
+    char text[64 + HTTP_ADDRESS_TEXT_BYTES], client[HTTP_ADDRESS_TEXT_BYTES];
+    int n = snprintf(text, sizeof text, "%zu %zu %d %s\n", req->field_count, req->query.len,
+                     req->is_proxied, http_address_text(&req->client, client));
     http_answer(res, 200, HTTP_TYPE_TEXT, text, (size_t)n);
 }
 
@@ -125,7 +126,17 @@ static uint64_t digest(const char *at, const char *end)
     return hash;
 }
 
-static uint64_t converse(const char *in, size_t n, size_t step)
+/* Whom we hear is not known, as over a UNIX socket, and may be trusted. */
+static const struct http_networks *trusted(void)
+{
+    static struct http_networks proxies;
+    struct http_str bad;
+    if (!proxies.has_unix && http_networks_parse("unix, 10.0.0.0/8", &proxies, &bad) < 0)
+        abort();
+    return &proxies;
+}
+
+static uint64_t converse(const char *in, size_t n, size_t step, bool is_proxy)
 {
     static const struct http_io_ops ops = {memory_read, memory_writev, memory_shut, memory_now,
                                            NULL};
@@ -133,7 +144,11 @@ static uint64_t converse(const char *in, size_t n, size_t step)
     static struct http_app app;
     limits = http_limits_default;
     limits.body_max_bytes = 1000;
-    app = (struct http_app){.routes = routes, .route_count = 2, .limits = &limits};
+    app = (struct http_app){.routes = routes,
+                            .route_count = 2,
+                            .limits = &limits,
+                            .proxies = is_proxy ? trusted() : NULL,
+                            .is_proxy_protocol = is_proxy};
     struct memory_io m = {.io = {&ops, -1}, .in = in, .in_len = n, .step = step};
     struct http_session s;
     buf_init(&m.out, SIZE_MAX / 2);
@@ -152,7 +167,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t step = 1 + ((size_t)data[0] << 8 | data[1]) % 512;
     const char *in = (const char *)data + 2;
-    if (converse(in, size - 2, 0) != converse(in, size - 2, step))
+    bool is_proxy = data[0] >= 0x80;
+    if (converse(in, size - 2, 0, is_proxy) != converse(in, size - 2, step, is_proxy))
         abort();
     return 0;
 }
