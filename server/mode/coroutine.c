@@ -453,7 +453,8 @@ static int start(struct mode_server *server)
     if (server->workers == 0) /* the administrators' loop is none of these */
         metrics_extend(export_spread, m);
     int rv = 0;
-    for (unsigned i = 0; i < count && rv == 0; i++)
+    /* the first one last: what is queued on a shared listener goes round from the start */
+    for (unsigned i = count; i-- > 0 && rv == 0;)
         rv = start_worker(&m->workers[i]);
     return rv;
 }
