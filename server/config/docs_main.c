@@ -136,13 +136,26 @@ static void print_man(void)
     }
     puts(".SH SIGNALS\n"
          ".TP\n.B TERM, INT\nDrain: /readyz says 503, after drain\\-delay nobody new is accepted, "
-         "what is in flight is answered, then the end. The second one ends at once.\n"
-         ".TP\n.B HUP\nLoad the configuration and the suffix list again.\n"
-         ".TP\n.B USR1\nOpen the logs again.\n"
+         "what is in flight is answered, then the end.  The second one ends at once.\n"
+         ".TP\n.B HUP\nLoad the configuration and the suffix list again.  A configuration that "
+         "is wrong is reported and changes nothing.\n"
+         ".TP\n.B USR1\nOpen the access log again.\n"
+         ".TP\n.B QUIT\nReport every task on standard error (coroutine mode).\n"
+         ".PP\nSignals that come while it starts are obeyed when it is ready.\n"
+         ".SH SYSTEMD\nSockets handed over (\\fBLISTEN_FDS\\fR) are used instead of "
+         "\\fB\\-\\-listen\\fR; they stay open when the server ends, so the next one answers "
+         "what came meanwhile.  Readiness, reloads, the end and the watchdog are told to "
+         "\\fBNOTIFY_SOCKET\\fR.\n"
+         ".SH FILES\n.TP\n.I /usr/share/publicsuffix/public_suffix_list.dat\nthe Public Suffix "
+         "List, when \\fB\\-\\-suffix\\-list\\fR names no other\n"
          ".SH EXIT STATUS\n.TP\n.B 0\nended as asked\n.TP\n.B 1\ncould not start, or lost its "
-         "workers\n.TP\n.B 2\nwrong flags\n.TP\n.B 78\nwrong configuration file or "
-         "environment\n.TP\n.B 130\nended by INT\n"
-         ".SH SEE ALSO\n.BR domainc (1),\n.BR loadgen (1)");
+         "workers\n.TP\n.B 2\nwrong flags\n.TP\n.B 78\nwrong configuration file, environment or "
+         "suffix list\n.TP\n.B 130\nended by INT\n"
+         ".SH EXAMPLES\n.nf\ndomaind \\-\\-config=/etc/domaind.conf \\-\\-check\n"
+         "domaind \\-\\-listen=unix:/run/domaind/socket \\-\\-mode=thread\n"
+         "curl \\(aqlocalhost:8080/domain?url=https://www.example.com/\\(aq\n"
+         "curl localhost:8080/profile\n.fi\n"
+         ".SH SEE ALSO\n.BR domainc (1),\n.BR loadgen (1),\n.BR systemd.socket (5)");
 }
 
 /* ---- completions ---- */
@@ -177,7 +190,7 @@ static void print_bash(void)
     walk(no_section, bash_values);
     puts("    --config|--suffix-list|--access-log|--pid-file) COMPREPLY=($(compgen -f -- "
          "\"$word\")); "
-         "return ;;\n    esac");
+         "return ;;\n    --user) COMPREPLY=($(compgen -u -- \"$word\")); return ;;\n    esac");
     fputs("    COMPREPLY=($(compgen -W '", stdout);
     walk(no_section, bash_param);
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
@@ -208,6 +221,8 @@ static void zsh_param(const struct cfg_param *param)
         putchar(')');
     } else if (strcmp(param->value, "FILE") == 0) {
         fputs("_files", stdout);
+    } else if (strcmp(param->name, "user") == 0) {
+        fputs("_users", stdout);
     }
     puts("' \\");
 }
@@ -223,18 +238,29 @@ static void print_zsh(void)
     }
 }
 
+/* Inside fish's single quotes. */
+static void print_quoted(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\'' || *text == '\\')
+            putchar('\\');
+        putchar(*text);
+    }
+}
+
 static void fish_param(const struct cfg_param *param)
 {
-    printf("complete -c domaind -l %s -x -d '", param->name);
-    print_plain(param->help);
+    bool is_file = strcmp(param->value, "FILE") == 0;
+    printf("complete -c domaind -l %s -%s -d '", param->name, is_file ? "r -F" : "x");
+    print_quoted(param->help);
     putchar('\'');
     if (param->type == CFG_ENUM || param->type == CFG_BOOL) {
         fputs(" -a '", stdout);
         for (const char *at = param->value; *at != '\0'; at++)
             putchar(*at == '|' ? ' ' : *at);
         putchar('\'');
-    } else if (strcmp(param->value, "FILE") == 0) {
-        fputs(" -F", stdout);
+    } else if (strcmp(param->name, "user") == 0) {
+        fputs(" -a '(__fish_complete_users)'", stdout);
     }
     putchar('\n');
 }
@@ -244,7 +270,7 @@ static void print_fish(void)
     walk(no_section, fish_param);
     for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
         printf("complete -c domaind -l %s -f -d '", actions[i].name);
-        print_plain(actions[i].help);
+        print_quoted(actions[i].help);
         puts("'");
     }
 }

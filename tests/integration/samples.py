@@ -1,13 +1,15 @@
 """The files in conf/ are what the programs they are for take, and name what is there."""
 
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
 
-from domaind import BIN, ROOT, Domaind
+from domaind import BIN, MODES, ROOT, Domaind
 
 CONF = ROOT / "conf"
 
@@ -24,7 +26,7 @@ class Samples(unittest.TestCase):
 
     def test_prometheus_takes_its_configuration_and_rules(self):
         text = checked(self, "promtool", "check", "config", str(CONF / "prometheus" / "prometheus.yml"))
-        self.assertIn("8 rules found", text)
+        self.assertIn("9 rules found", text)
 
     def test_systemd_takes_the_units(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -38,10 +40,12 @@ class Samples(unittest.TestCase):
             self.assertNotIn("Unknown", text)
 
     def test_every_metric_that_is_asked_for_exists(self):
-        with Domaind("coroutine") as server:
-            server.get("/livez")
-            text = server.get("/metrics")[2].decode()
-        exported = set(re.findall(r"^(domaind_\w+)", text, re.MULTILINE))
+        exported = set()
+        for mode in MODES:
+            with Domaind(mode) as server:
+                server.get("/livez")
+                text = server.get("/metrics")[2].decode()
+            exported |= set(re.findall(r"^(domaind_\w+)", text, re.MULTILINE))
         dashboard = (CONF / "grafana" / "domaind.json").read_text()
         json.loads(dashboard)
         rules = (CONF / "prometheus" / "domaind.rules.yml").read_text()
@@ -94,6 +98,29 @@ class Generated(unittest.TestCase):
         self.assertEqual(checked(self, "bash", "-c", script).strip(), "--mode=")
         script = script.replace("(domaind --mo)", "(domaind --mode = th)").replace("CWORD=1", "CWORD=3")
         self.assertEqual(checked(self, "bash", "-c", script).strip(), "thread")
+        script = script.replace("--mode = th", "--user = roo")
+        self.assertIn("root", checked(self, "bash", "-c", script).split())
+
+    def test_the_completions_of_other_shells_load(self):
+        fish = (
+            f"source {self.SHARE}/domaind.fish; complete -C 'domaind --mode='; complete -C 'domaind --drain-d'; "
+            "complete -C 'domaind --config /etc/host'"
+        )
+        zsh = f"fpath=({self.SHARE} $fpath); autoload -Uz compinit; compinit -D; print $_comps[domaind]"
+        for shell, script, words in (
+            ("fish", fish, ("--mode=thread", "after TERM: how long", "/etc/hosts")),
+            ("zsh", zsh, ("_domaind",)),
+        ):
+            if shutil.which(shell) is None:
+                print(f"not here: {shell}; its completions were not loaded", flush=True)
+                continue
+            with tempfile.TemporaryDirectory() as home:
+                flags = ["-f"] if shell == "zsh" else ["--no-config"]
+                ended = subprocess.run([shell, *flags, "-c", script], capture_output=True, text=True, timeout=60,
+                                       check=False, env={**os.environ, "HOME": home})
+            self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+            for word in words:
+                self.assertIn(word, ended.stdout)
 
 
 if __name__ == "__main__":
