@@ -149,6 +149,25 @@ static int open_listeners(struct instance *in)
     return rv;
 }
 
+static unsigned addresses_in(const char *list)
+{
+    unsigned count = *list != '\0';
+    for (; *list != '\0'; list++)
+        count += *list == ',';
+    return count;
+}
+
+/* Descriptors that are open once it serves, and some connections. */
+static unsigned descriptors_of(const struct config *cfg)
+{
+    enum { ALWAYS = 16, OF_A_LOOP = 6 };
+    unsigned addresses = addresses_in(cfg->listen), admin = addresses_in(cfg->admin_listen);
+    unsigned count = ALWAYS + addresses;
+    if (cfg->mode == CFG_MODE_COROUTINE)
+        count += loops_of(cfg) * (OF_A_LOOP + addresses);
+    return admin > 0 ? count + OF_A_LOOP + 2 * admin : count;
+}
+
 static const enum access_log_format access_log_formats[] = {
     [CFG_ACCESS_LOG_FORMAT_COMBINED] = ACCESS_LOG_COMBINED,
     [CFG_ACCESS_LOG_FORMAT_JSON] = ACCESS_LOG_JSON,
@@ -157,7 +176,9 @@ static const enum access_log_format access_log_formats[] = {
 static int prepare(struct instance *in)
 {
     const struct config *cfg = &in->cfg;
-    int rv = open_listeners(in);
+    int rv = process_allow_descriptors(descriptors_of(cfg));
+    if (rv == 0)
+        rv = open_listeners(in);
     if (rv < 0)
         return rv;
     if (*cfg->pid_file != '\0' && (rv = process_write_pid(cfg->pid_file)) < 0)

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "coro/base/err.h"
@@ -25,6 +26,10 @@ int process_become_user(const char *name)
     }
     if (geteuid() == user->pw_uid)
         return 0;
+    if (geteuid() != 0) {
+        log_error("cannot become user '%s': only root may; leave user out, or start as root", name);
+        return -EPERM;
+    }
     if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
         setuid(user->pw_uid) < 0) {
         int err = -errno;
@@ -36,6 +41,22 @@ int process_become_user(const char *name)
         return -EPERM;
     }
     return 0;
+}
+
+int process_allow_descriptors(unsigned needed)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    struct rlimit most = {limit.rlim_max, limit.rlim_max};
+    if (limit.rlim_cur < limit.rlim_max && setrlimit(RLIMIT_NOFILE, &most) == 0)
+        limit = most; /* else a sandbox forbids it: what there is may be enough */
+    if (limit.rlim_cur >= needed)
+        return 0;
+    log_error("%llu open descriptors are allowed, and this configuration takes %u, more with "
+              "many connections: raise the limit (ulimit -n, LimitNOFILE= of the unit)",
+              (unsigned long long)limit.rlim_cur, needed);
+    return -EMFILE;
 }
 
 int process_write_pid(const char *path)

@@ -23,7 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "coro/base/err.h"
 #include "coro/base/list.h"
+#include "coro/base/log.h"
 #include "coro/coro.h"
 #include "coro/inspect.h"
 #include "coro/io.h"
@@ -252,8 +254,10 @@ static int accept_loop(void *arg)
     int rv;
     while ((rv = co_accept(a->fd, NULL, NULL, CO_NO_DEADLINE)) >= 0)
         take(a, rv);
-    if (rv != -ECANCELED)
+    if (rv != -ECANCELED) {
+        log_error("cannot accept connections any more: %s", err_text(rv));
         mode_fail(m->server);
+    }
     /* an inherited socket lives on: its next owner takes what is queued */
     if (!a->worker->is_cut && !a->is_inherited)
         empty_queue(a);

@@ -239,8 +239,10 @@ static void live(struct life *life)
             server->on_tick();
         take_time(life);
         feed_watchdog(life);
-        if (has_failed(life) && life->state != LIFE_CUT)
+        if (has_failed(life) && life->state != LIFE_CUT) {
+            log_error("a worker was lost: ending, to be started again");
             enter_cut(life);
+        }
     }
 }
 
