@@ -41,6 +41,6 @@ MUST_USE int profile_collapsed(struct buf *out, const struct profile_report *r);
 /* For www.speedscope.app, by its file format. */
 MUST_USE int profile_speedscope(struct buf *out, const struct profile_report *r,
                                 const struct profile_about *about);
-/* profile.proto, compressed: for pprof, Parca, Pyroscope. */
+/* profile.proto, compressed: for pprof, Parca, Pyroscope.  Takes trees kept apart too. */
 MUST_USE int profile_pprof(struct buf *out, const struct profile_report *r,
                            const struct profile_about *about);

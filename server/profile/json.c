@@ -5,7 +5,8 @@
  *   {"f": function, "calls", "self", "total", "wait", "ready", "slice",
  *    "in_flight", "children": [...]}
  * with f null at the root.  Functions that restrictions cut are still listed,
- * with "shown": false, so that edges and tree stay whole. */
+ * with "shown": false, so that edges and tree stay whole.  "slice" is the longest
+ * since the last reset; "slice_recent" says that it lies in the span of this report. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -43,16 +44,17 @@ static int append_function(struct buf *out, const struct profile_report *r,
         rv = buf_printf(out, ",\"line\":%" PRIu32 ",", f->line);
     if (rv == 0)
         rv = append_name(out, "name", f->name);
-    return rv < 0 ? rv
-                  : buf_printf(out,
-                               ",\"shown\":%s,\"calls\":%" PRId64 ",\"primitive\":%" PRId64
-                               ",\"self\":%" PRId64 ",\"total\":%" PRId64 ",\"wait\":%" PRId64
-                               ",\"ready\":%" PRId64 ",\"slice\":%" PRId64 ",\"in_flight\":%" PRId64
-                               ",\"cost\":%" PRId64 "}",
-                               is_shown ? "true" : "false", f->calls, f->primitive,
-                               to_ns(r, f->self), to_ns(r, f->total), to_ns(r, f->wait),
-                               to_ns(r, f->ready), to_ns(r, f->slice), f->in_flight,
-                               (int64_t)((double)f->calls * prof_scope_cost_ns()));
+    return rv < 0
+               ? rv
+               : buf_printf(out,
+                            ",\"shown\":%s,\"calls\":%" PRId64 ",\"primitive\":%" PRId64
+                            ",\"self\":%" PRId64 ",\"total\":%" PRId64 ",\"wait\":%" PRId64
+                            ",\"ready\":%" PRId64 ",\"slice\":%" PRId64
+                            ",\"slice_recent\":%s,\"in_flight\":%" PRId64 ",\"cost\":%" PRId64 "}",
+                            is_shown ? "true" : "false", f->calls, f->primitive, to_ns(r, f->self),
+                            to_ns(r, f->total), to_ns(r, f->wait), to_ns(r, f->ready),
+                            to_ns(r, f->slice), f->is_slice_recent ? "true" : "false", f->in_flight,
+                            (int64_t)((double)f->calls * prof_scope_cost_ns()));
 }
 
 /* Rows first, in their order; then the functions that have none.  place[f] is

@@ -1,6 +1,7 @@
 /* server/profile/pprof.c - profile.proto (github.com/google/pprof), gzipped.
  *
- * One sample per call path, leaf first.  Consumers want: string 0 empty, ids
+ * One sample per call path, leaf first; per worker too, when their trees were
+ * kept apart, with the worker's number as a label.  Consumers want: string 0 empty, ids
  * from 1 without gaps, as many values as sample types, and one mapping that
  * says it has functions, file names and lines, or they try to symbolize on
  * their own.
@@ -8,11 +9,14 @@
  * The wire format is varints and nested lengths; a message is built in a
  * buffer and then appended with its length. */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
+#include "server/profile/build_id.h"
 #include "server/profile/format.h"
 
 enum profile_field {
@@ -33,7 +37,10 @@ enum { SAMPLE_LOCATION_ID = 1, SAMPLE_VALUE, SAMPLE_LABEL };
 enum { LABEL_KEY = 1, LABEL_STR };
 enum {
     MAPPING_ID = 1,
+    MAPPING_START,
+    MAPPING_LIMIT,
     MAPPING_FILENAME = 5,
+    MAPPING_BUILD_ID,
     MAPPING_HAS_FUNCTIONS = 7,
     MAPPING_HAS_FILENAMES,
     MAPPING_HAS_LINES
@@ -62,6 +69,8 @@ enum string {
     STRING_MODE_KEY,
     STRING_MODE,
     STRING_ENDPOINT_KEY,
+    STRING_WORKER_KEY,
+    STRING_BUILD_ID,
     STRING_FIRST_FREE,
 };
 
@@ -107,6 +116,10 @@ struct writing {
     struct buf *out;
     struct buf part;  /* of the top message */
     struct buf inner; /* of the part */
+    struct profile_build build;
+    uint32_t first_endpoint; /* strings */
+    uint32_t first_worker;
+    uint32_t worker_count; /* beyond the greatest number; 0: trees are merged */
 };
 
 static int append_type(struct writing *w, unsigned field, enum string type, enum string unit)
@@ -141,7 +154,8 @@ static int append_label(struct writing *w, uint64_t key, uint64_t value)
 static uint32_t endpoint_of(const struct writing *w, uint32_t node)
 {
     const struct profile_endpoint *e = w->about->endpoints;
-    for (uint32_t i = node; e != NULL && i != 0; i = w->report->nodes[i].parent) {
+    for (uint32_t i = node; e != NULL && w->report->nodes[i].function != PROFILE_NONE;
+         i = w->report->nodes[i].parent) {
         const char *name = w->report->functions[w->report->nodes[i].function].site->name;
         for (uint32_t n = 0; e[n].path != NULL; n++)
             if (strcmp(e[n].function, name) == 0)
@@ -162,13 +176,14 @@ static int append_values(struct writing *w, uint32_t node)
 }
 
 /* Locations are functions: the same id for both. */
-static int append_sample(struct writing *w, uint32_t node, uint32_t first_endpoint)
+static int append_sample(struct writing *w, uint32_t node)
 {
     const struct profile_report *r = w->report;
+    const struct profile_node *n = &r->nodes[node];
     int rv = 0;
-    if (r->nodes[node].calls == 0 && r->nodes[node].self == 0 && r->nodes[node].wait == 0)
+    if (n->function == PROFILE_NONE || (n->calls == 0 && n->self == 0 && n->wait == 0))
         return 0;
-    for (uint32_t i = node; i != 0 && rv == 0; i = r->nodes[i].parent)
+    for (uint32_t i = node; r->nodes[i].function != PROFILE_NONE && rv == 0; i = r->nodes[i].parent)
         rv = append_varint(&w->inner, r->nodes[i].function + 1);
     if (rv == 0)
         rv = append_part(&w->part, SAMPLE_LOCATION_ID, &w->inner);
@@ -178,7 +193,9 @@ static int append_sample(struct writing *w, uint32_t node, uint32_t first_endpoi
         rv = append_label(w, STRING_MODE_KEY, STRING_MODE);
     uint32_t endpoint = endpoint_of(w, node);
     if (rv == 0 && endpoint != 0)
-        rv = append_label(w, STRING_ENDPOINT_KEY, first_endpoint + endpoint - 1);
+        rv = append_label(w, STRING_ENDPOINT_KEY, w->first_endpoint + endpoint - 1);
+    if (rv == 0 && n->slot != PROFILE_NONE)
+        rv = append_label(w, STRING_WORKER_KEY, w->first_worker + n->slot);
     return rv < 0 ? rv : append_part(w->out, PROFILE_SAMPLE, &w->part);
 }
 
@@ -186,7 +203,13 @@ static int append_mapping(struct writing *w)
 {
     int rv = append_number(&w->part, MAPPING_ID, 1);
     if (rv == 0)
+        rv = append_number(&w->part, MAPPING_START, w->build.start);
+    if (rv == 0)
+        rv = append_number(&w->part, MAPPING_LIMIT, w->build.end);
+    if (rv == 0)
         rv = append_number(&w->part, MAPPING_FILENAME, STRING_PROGRAM);
+    if (rv == 0)
+        rv = append_number(&w->part, MAPPING_BUILD_ID, STRING_BUILD_ID);
     for (unsigned has = MAPPING_HAS_FUNCTIONS; has <= MAPPING_HAS_LINES && rv == 0; has++)
         rv = append_number(&w->part, has, 1);
     return rv < 0 ? rv : append_part(w->out, PROFILE_MAPPING, &w->part);
@@ -231,12 +254,20 @@ static int append_strings(struct writing *w)
 {
     const char *mode = w->about->mode == NULL ? "" : w->about->mode;
     const char *const fixed[] = {
-        [STRING_EMPTY] = "",          [STRING_CALLS] = "calls",
-        [STRING_COUNT] = "count",     [STRING_WAIT] = "wait",
-        [STRING_RUN] = "run",         [STRING_NANOSECONDS] = "nanoseconds",
-        [STRING_SAMPLES] = "samples", [STRING_CPU] = "cpu",
-        [STRING_PROGRAM] = "domaind", [STRING_MODE_KEY] = "mode",
-        [STRING_MODE] = mode,         [STRING_ENDPOINT_KEY] = "endpoint",
+        [STRING_EMPTY] = "",
+        [STRING_CALLS] = "calls",
+        [STRING_COUNT] = "count",
+        [STRING_WAIT] = "wait",
+        [STRING_RUN] = "run",
+        [STRING_NANOSECONDS] = "nanoseconds",
+        [STRING_SAMPLES] = "samples",
+        [STRING_CPU] = "cpu",
+        [STRING_PROGRAM] = "domaind",
+        [STRING_MODE_KEY] = "mode",
+        [STRING_MODE] = mode,
+        [STRING_ENDPOINT_KEY] = "endpoint",
+        [STRING_WORKER_KEY] = "worker",
+        [STRING_BUILD_ID] = w->build.id,
     };
     int rv = 0;
     for (size_t i = 0; i < ARRAY_LEN(fixed) && rv == 0; i++)
@@ -249,16 +280,34 @@ static int append_strings(struct writing *w)
     const struct profile_endpoint *e = w->about->endpoints;
     for (; e != NULL && e->path != NULL && rv == 0; e++)
         rv = append_string(w, e->path);
+    for (uint32_t i = 0; i < w->worker_count && rv == 0; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%" PRIu32, i);
+        rv = append_string(w, number);
+    }
     return rv;
+}
+
+static void number_strings(struct writing *w)
+{
+    const struct profile_report *r = w->report;
+    const struct profile_endpoint *e = w->about->endpoints;
+    w->first_endpoint = STRING_FIRST_FREE + 2 * r->function_count;
+    w->first_worker = w->first_endpoint;
+    for (; e != NULL && e->path != NULL; e++)
+        w->first_worker++;
+    for (uint32_t i = 0; i < r->node_count; i++)
+        if (r->nodes[i].slot != PROFILE_NONE && r->nodes[i].slot >= w->worker_count)
+            w->worker_count = r->nodes[i].slot + 1;
 }
 
 static int append_profile(struct writing *w)
 {
     const struct profile_report *r = w->report;
-    uint32_t first_endpoint = STRING_FIRST_FREE + 2 * r->function_count;
+    number_strings(w);
     int rv = append_types(w);
     for (uint32_t i = 1; i < r->node_count && rv == 0; i++)
-        rv = append_sample(w, i, first_endpoint);
+        rv = append_sample(w, i);
     if (rv == 0)
         rv = append_mapping(w);
     for (uint32_t i = 0; i < r->function_count && rv == 0; i++)
@@ -304,6 +353,7 @@ int profile_pprof(struct buf *out, const struct profile_report *r,
 {
     struct buf raw;
     struct writing w = {.report = r, .about = about, .out = &raw};
+    profile_build_get(&w.build);
     buf_init(&raw, out->max_bytes);
     buf_init(&w.part, out->max_bytes);
     buf_init(&w.inner, out->max_bytes);

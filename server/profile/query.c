@@ -194,6 +194,9 @@ int profile_query_set(struct profile_query *q, const char *name, const char *val
 
 /* ---- the answer ---- */
 
+/* Workers that pprof files keep apart. */
+#define LABELLED_WORKERS_MAX 64
+
 /* The moments that make up a report: at most two windows, each end minus start. */
 struct moments {
     struct prof_snapshot *now;
@@ -270,14 +273,18 @@ static int find_moments(const struct profile_query *q, struct moments *m, char *
 
 static int derive(const struct moments *m, const struct profile_query *q, struct profile_report *r)
 {
-    int rv = profile_report_add(r, m->now, 1, &q->filter);
+    /* pprof takes labels; with a thread or a child each, so many say nothing */
+    struct profile_filter filter = q->filter;
+    filter.is_by_worker =
+        q->format == PROFILE_FORMAT_PPROF && m->now->worker_count <= LABELLED_WORKERS_MAX;
+    int rv = profile_report_add(r, m->now, 1, &filter);
     if (rv == 0 && m->start != NULL)
-        rv = profile_report_add(r, m->start, -1, &q->filter);
+        rv = profile_report_add(r, m->start, -1, &filter);
     if (rv == 0 && m->base != NULL)
-        rv = profile_report_add(r, m->base, -1, &q->filter);
+        rv = profile_report_add(r, m->base, -1, &filter);
     if (rv == 0 && m->base_start != NULL)
-        rv = profile_report_add(r, m->base_start, 1, &q->filter);
-    return rv < 0 ? rv : profile_report_finish(r);
+        rv = profile_report_add(r, m->base_start, 1, &filter);
+    return rv < 0 || filter.is_by_worker ? rv : profile_report_finish(r);
 }
 
 static int render(const struct profile_query *q, const struct profile_report *r,

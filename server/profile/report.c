@@ -131,6 +131,7 @@ static int find_node(struct profile_report *r, uint32_t parent, uint32_t functio
         r->nodes[*place] = (struct profile_node){
             .function = function,
             .parent = parent,
+            .slot = parent == PROFILE_NONE ? PROFILE_NONE : r->nodes[parent].slot,
             .first_child = PROFILE_NONE,
             .next_sibling = PROFILE_NONE,
         };
@@ -145,13 +146,13 @@ static void add_values(struct profile_node *to, const struct prof_node *from, in
     to->self += sign * (int64_t)from->self;
     to->wait += sign * (int64_t)from->wait;
     to->ready += sign * (int64_t)from->ready;
-    /* A difference cannot tell how long the longest slice in it was, nor is the
-     * past in flight: both are those of the later moment. */
-    if (sign > 0) {
+    /* The past is not in flight.  A longest slice that has grown lies between the two
+     * moments; one that has not may be older, and is all that is known. */
+    int64_t *slice = sign > 0 ? &to->slice : &to->slice_before;
+    if (sign > 0)
         to->in_flight += from->in_flight;
-        if ((int64_t)from->slice > to->slice)
-            to->slice = (int64_t)from->slice;
-    }
+    if ((int64_t)from->slice > *slice)
+        *slice = (int64_t)from->slice;
 }
 
 int profile_report_init(struct profile_report *r)
@@ -191,9 +192,25 @@ static bool is_endpoint(const struct profile_filter *filter, const struct prof_s
     return false;
 }
 
+/* Where the worker's tree hangs: the root, or a node of its own below it. */
+static int find_root(struct profile_report *r, uint32_t slot, const struct profile_filter *filter,
+                     uint32_t *ret_node)
+{
+    *ret_node = 0;
+    if (!filter->is_by_worker)
+        return 0;
+    /* no function has such a number */
+    int rv = find_node(r, 0, PROFILE_NONE - 1 - slot, ret_node);
+    if (rv < 0)
+        return rv;
+    r->nodes[*ret_node].function = PROFILE_NONE;
+    r->nodes[*ret_node].slot = slot;
+    return 0;
+}
+
 /* to[i] is the merged node of the worker's node i; PROFILE_NONE: filtered out. */
 static int add_worker(struct profile_report *r, const struct prof_node *nodes, uint32_t count,
-                      int sign, const struct profile_filter *filter, uint32_t *to)
+                      int sign, const struct profile_filter *filter, uint32_t root, uint32_t *to)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct prof_node *n = &nodes[i];
@@ -202,11 +219,11 @@ static int add_worker(struct profile_report *r, const struct prof_node *nodes, u
         if (i == PROF_NODE_OVERFLOW && n->calls == 0)
             continue;
         if (i == PROF_NODE_ROOT) {
-            to[i] = filter->endpoint_count == 0 ? 0 : PROFILE_NONE;
+            to[i] = filter->endpoint_count == 0 ? root : PROFILE_NONE;
         } else {
             uint32_t parent = to[n->parent];
             if (parent == PROFILE_NONE && is_endpoint(filter, n->site))
-                parent = 0; /* becomes a child of the root */
+                parent = root; /* becomes its child */
             uint32_t function;
             int rv = 0;
             if (parent != PROFILE_NONE)
@@ -236,8 +253,11 @@ int profile_report_add(struct profile_report *r, const struct prof_snapshot *sna
         if (filter->slot >= 0 && filter->slot != (int64_t)w->slot)
             continue;
         r->run += sign * (int64_t)w->run;
-        rv = add_worker(r, prof_snapshot_nodes(snapshot) + w->first_node, w->node_count, sign,
-                        filter, to);
+        uint32_t root;
+        rv = find_root(r, w->slot, filter, &root);
+        if (rv == 0)
+            rv = add_worker(r, prof_snapshot_nodes(snapshot) + w->first_node, w->node_count, sign,
+                            filter, root, to);
     }
     free(to);
     return rv;
@@ -256,6 +276,8 @@ static void link_children(struct profile_report *r)
         parent->total += r->nodes[i].total;
         if (r->nodes[i].slice > parent->slice)
             parent->slice = r->nodes[i].slice;
+        if (r->nodes[i].slice_before > parent->slice_before)
+            parent->slice_before = r->nodes[i].slice_before;
     }
     r->nodes[0].total += r->nodes[0].self;
 }
@@ -290,6 +312,17 @@ struct open_counts {
     uint32_t *edge_of; /* of each node; PROFILE_NONE: called from the root */
 };
 
+static void note_slice(struct profile_function *f, const struct profile_node *n)
+{
+    bool is_recent = n->slice > n->slice_before;
+    if (n->slice > f->slice)
+        f->is_slice_recent = is_recent;
+    else if (n->slice == f->slice)
+        f->is_slice_recent = f->is_slice_recent || is_recent;
+    if (n->slice > f->slice)
+        f->slice = n->slice;
+}
+
 static void enter_node(struct profile_report *r, uint32_t i, struct open_counts *open)
 {
     const struct profile_node *n = &r->nodes[i];
@@ -299,8 +332,7 @@ static void enter_node(struct profile_report *r, uint32_t i, struct open_counts 
     f->wait += n->wait;
     f->ready += n->ready;
     f->in_flight += n->in_flight;
-    if (n->slice > f->slice)
-        f->slice = n->slice;
+    note_slice(f, n);
     if (open->functions[n->function]++ == 0) {
         f->primitive += n->calls;
         f->total += n->total;
@@ -373,7 +405,7 @@ static int add_unscoped(struct profile_report *r)
     f->self = f->total = root->self;
     f->wait = root->wait;
     f->ready = root->ready;
-    f->slice = root->slice;
+    note_slice(f, root);
     return 0;
 }
 

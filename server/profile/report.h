@@ -41,9 +41,10 @@ struct profile_function {
     int64_t total;
     int64_t wait;  /* parked in the function itself */
     int64_t ready; /* woken in it and waiting for the CPU */
-    int64_t slice; /* longest stretch without a switch */
+    int64_t slice; /* longest stretch without a switch, since the last reset */
     int64_t in_flight;
-    double tottime; /* seconds, as every format prints them */
+    bool is_slice_recent; /* that stretch lies in the span of the report */
+    double tottime;       /* seconds, as every format prints them */
     double cumtime;
     bool is_shown; /* something happened: it has a row */
     const struct prof_site *site;
@@ -63,10 +64,12 @@ struct profile_edge {
 };
 
 /* The merged tree; node 0 is the root (function PROFILE_NONE), parents come
- * before their children. */
+ * before their children.  By worker, the root's children stand for the workers
+ * (function PROFILE_NONE too). */
 struct profile_node {
     uint32_t function;
     uint32_t parent;
+    uint32_t slot; /* of the worker; PROFILE_NONE: merged */
     uint32_t first_child;
     uint32_t next_sibling;
     int64_t calls;
@@ -75,6 +78,7 @@ struct profile_node {
     int64_t wait;
     int64_t ready;
     int64_t slice;
+    int64_t slice_before; /* as it was when the span of the report began */
     int64_t in_flight;
 };
 
@@ -89,6 +93,7 @@ struct profile_filter {
     const char *endpoints[PROFILE_ENDPOINTS_MAX]; /* only what happens inside these functions */
     size_t endpoint_count;                        /* 0: everything */
     int64_t slot;                                 /* only this worker; -1: all */
+    bool is_by_worker;                            /* the trees are kept apart */
 };
 
 struct profile_map;
@@ -111,7 +116,7 @@ void profile_report_fini(struct profile_report *r);
 /* sign 1 adds, -1 takes away. */
 MUST_USE int profile_report_add(struct profile_report *r, const struct prof_snapshot *snapshot,
                                 int sign, const struct profile_filter *filter);
-/* Derive functions and edges; nothing may be added after. */
+/* Derive functions and edges; nothing may be added after.  Not for trees kept apart. */
 MUST_USE int profile_report_finish(struct profile_report *r);
 
 /* Did anything happen on this edge? */

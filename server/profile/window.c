@@ -248,13 +248,13 @@ int profile_store_before(int64_t at_ns, struct prof_snapshot **ret_snapshot)
 
 int profile_store_reset(void)
 {
+    /* Slices first: those of the moment counted from are none, so all later ones are new. */
+    prof_slices_reset();
     struct prof_snapshot *s;
     int rv = take_into(RING_ORIGIN, &s);
-    if (rv < 0)
-        return rv;
-    prof_snapshot_free(s);
-    prof_slices_reset();
-    return 0;
+    if (rv == 0)
+        prof_snapshot_free(s);
+    return rv;
 }
 
 int profile_store_origin(struct prof_snapshot **ret_snapshot)

@@ -36,7 +36,8 @@ const COLUMNS = [
     value: (f) => f.primitive ? f.total / f.primitive : 0, text: (f) => f.primitive ? span(f.total / f.primitive) : "" },
   { key: "wait", title: "waiting", help: "parked: for a socket, a timer, another task", value: (f) => f.wait, text: (f) => span(f.wait), share: "wait" },
   { key: "ready", title: "ready", help: "woken, but waiting for its turn", value: (f) => f.ready, text: (f) => span(f.ready) },
-  { key: "slice", title: "longest slice", help: "longest stretch without giving way, since the last reset", value: (f) => f.slice, text: (f) => span(f.slice) },
+  { key: "slice", title: "longest slice", help: "longest stretch without giving way; with <= it was before the span shown, and no longer one came since",
+    value: (f) => f.slice, text: (f) => (f.slice_recent || !f.slice ? "" : "\u2264 ") + span(f.slice) },
   { key: "in_flight", title: "in flight", help: "calls that are open now", value: (f) => f.in_flight, text: (f) => count(f.in_flight) },
   { key: "label", title: "function", help: "file:line(function); {...} is a call into the system or a library", value: (f) => f.label },
 ];

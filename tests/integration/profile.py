@@ -8,6 +8,7 @@ import os
 import pstats
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -230,8 +231,13 @@ class InEveryMode(unittest.TestCase):
         self.assertEqual(headers["Content-Type"], "application/octet-stream")
         self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
         raw = gzip.decompress(body)
-        for text in (b"cpu", b"nanoseconds", b"http_session_turn", b"mode", server.mode.encode()):
+        for text in (b"cpu", b"nanoseconds", b"http_session_turn", b"mode", server.mode.encode(), b"worker"):
             self.assertIn(text, raw)
+        if shutil.which("readelf"):  # the mapping names this very build
+            notes = subprocess.run(["readelf", "-n", BIN / "domaind"], capture_output=True, text=True, timeout=60)
+            build = re.search(r"Build ID: ([0-9a-f]+)", notes.stdout)
+            if build:
+                self.assertIn(build.group(1).encode(), raw)
 
 
 class Refusals(unittest.TestCase):

@@ -194,9 +194,44 @@ START_TEST(one_worker_alone)
 }
 END_TEST
 
+/* The longest slices of a and b before and after; the reset is at "before" when that is 0. */
+static const struct {
+    uint64_t a_before, a_after;
+    bool is_recent;
+} slices[] = {{0, 30, true}, {30, 40, true}, {30, 30, false}, {0, 0, false}};
+
+START_TEST(a_longest_slice_is_recent_when_it_grew)
+{
+    static const struct profile_filter all = {.slot = -1};
+    open_tree();
+    struct prof_node *b = tree_add(slot, &slot->nodes[0], &site_b, 1, 10);
+    struct prof_node *a = tree_add(slot, b, &site_a, 10, 100);
+    b->slice = 0;
+    a->slice = slices[_i].a_before;
+    struct prof_snapshot *before = take();
+    a->calls++;
+    b->calls++;
+    a->slice = slices[_i].a_after;
+    struct prof_snapshot *after = take();
+    ck_assert_int_eq(profile_report_init(&r), 0);
+    ck_assert_int_eq(profile_report_add(&r, after, 1, &all), 0);
+    ck_assert_int_eq(profile_report_add(&r, before, -1, &all), 0);
+    ck_assert_int_eq(profile_report_finish(&r), 0);
+    ck_assert_int_eq(find("a")->slice, (int64_t)slices[_i].a_after);
+    ck_assert_int_eq(find("a")->is_slice_recent, slices[_i].is_recent);
+    /* callers of it ran as long */
+    ck_assert_int_eq(find("b")->slice, (int64_t)slices[_i].a_after);
+    ck_assert_int_eq(find("b")->is_slice_recent, slices[_i].is_recent);
+    prof_snapshot_free(before);
+    prof_snapshot_free(after);
+    close_tree();
+}
+END_TEST
+
 SUITE_MAIN("profile_report", SUITE_TEST(recursion_is_counted_as_cprofile_does),
            SUITE_TEST(mutual_recursion),
            SUITE_TEST(a_builtin_is_one_function_wherever_it_is_written),
            SUITE_TEST(an_endpoint_keeps_what_is_inside_its_handler),
            SUITE_TEST(a_difference_shows_only_what_happened_between),
-           SUITE_TEST(unscoped_time_is_a_row_without_calls), SUITE_TEST(one_worker_alone))
+           SUITE_TEST(unscoped_time_is_a_row_without_calls), SUITE_TEST(one_worker_alone),
+           SUITE_LOOP(a_longest_slice_is_recent_when_it_grew, slices))
