@@ -449,7 +449,7 @@ static void prod(struct prefork_mode *m, enum score_state state, int64_t since_n
 static int64_t patience_ns(const struct prefork_mode *m, unsigned waiting)
 {
     int64_t most_ns = atomic_load(&m->server->app->limits)->header_timeout_ns;
-    int64_t ns = most_ns / (1 + 2 * (int64_t)waiting / m->board->count);
+    int64_t ns = most_ns / (1 + 2 * (int64_t)waiting / (m->board->count > 0 ? m->board->count : 1));
     if (ns < PATIENCE_MIN_NS)
         ns = PATIENCE_MIN_NS;
     return ns < most_ns ? ns : most_ns;
