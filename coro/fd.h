@@ -33,6 +33,7 @@ struct co_fd {
     void *arg;
     struct co_site *site;
     int64_t deadline_ns; /* while parked */
+    int64_t parked_ns;   /* since when */
     struct co_timer timer;
     struct list link; /* among the fired, or in the pool */
     /* the reactor's watch follows */

@@ -18,9 +18,12 @@ enum co_dump_format { CO_DUMP_TEXT, CO_DUMP_JSON };
 
 /* Tasks listed at most per loop; what is beyond is counted. */
 #define CO_DUMP_TASKS_MAX 1000
+/* And descriptors that are parked without a task. */
+#define CO_DUMP_FDS_MAX 100
 
 /* Append a report of the calling thread's loop: its counters, its spawn sites,
- * every task with state, wait reason, age, spawn site and backtrace.  On a
+ * every task with state, wait reason, age, spawn site and backtrace, and parked
+ * descriptors with peer and age.  On a
  * loop's thread, inside a task or not; never yields.  -EPERM: no loop here. */
 MUST_USE int co_dump(struct buf *out, enum co_dump_format format);
 

@@ -88,6 +88,7 @@ int co_park_fd_at(struct co_site *site, int fd, int64_t deadline_ns, co_parked_f
     f->arg = arg;
     f->site = site;
     f->deadline_ns = deadline_ns;
+    f->parked_ns = loop->now_ns;
     loop->parked_fds++;
     if (loop->is_ending)
         unpark(f, -ECANCELED);

@@ -1,9 +1,15 @@
 /* coro/report.c - snapshots of loops as text and as JSON. */
+#include <arpa/inet.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "coro/base/json.h"
 #include "coro/snapshot.h"
+
+/* an IPv6 address in brackets, and its port */
+#define PEER_BYTES (INET6_ADDRSTRLEN + 10)
 
 static const char *const state_names[] = {
     [CO_TASK_FREE] = "free",     [CO_TASK_READY] = "ready", [CO_TASK_RUNNING] = "running",
@@ -88,6 +94,41 @@ static int text_sites(struct buf *out, const struct co_loop_info *loop)
     return rv;
 }
 
+/* "127.0.0.1:80", "[::1]:80", "unix"; "" for what has no peer. */
+static void peer_text(const struct co_fd_info *fd, char *text, size_t cap)
+{
+    char addr[INET6_ADDRSTRLEN];
+    const struct sockaddr_in *v4 = (const void *)&fd->peer;
+    const struct sockaddr_in6 *v6 = (const void *)&fd->peer;
+    text[0] = 0;
+    if (fd->peer.ss_family == AF_INET &&
+        inet_ntop(AF_INET, &v4->sin_addr, addr, sizeof(addr)) != NULL)
+        snprintf(text, cap, "%s:%d", addr, ntohs(v4->sin_port));
+    else if (fd->peer.ss_family == AF_INET6 &&
+             inet_ntop(AF_INET6, &v6->sin6_addr, addr, sizeof(addr)) != NULL)
+        snprintf(text, cap, "[%s]:%d", addr, ntohs(v6->sin6_port));
+    else if (fd->peer.ss_family == AF_UNIX)
+        snprintf(text, cap, "unix");
+}
+
+static int text_fds(struct buf *out, const struct co_loop_info *loop)
+{
+    int rv = loop->fd_count > 0 ? buf_append_char(out, '\n') : 0;
+    for (size_t i = 0; rv == 0 && i < loop->fd_count; i++) {
+        const struct co_fd_info *fd = &loop->fds[i];
+        char peer[PEER_BYTES];
+        peer_text(fd, peer, sizeof(peer));
+        rv = buf_printf(out, "descriptor %d: parked, %s%s%sage %.3f s, parked at %s:%d (%s)\n",
+                        fd->fd, peer[0] != 0 ? "peer " : "", peer, peer[0] != 0 ? ", " : "",
+                        (double)fd->age_ns / 1e9, fd->site->file, fd->site->line,
+                        fd->site->function);
+    }
+    if (rv == 0 && loop->counts.parked_fds > loop->fd_count)
+        rv = buf_printf(out, "and %zu more parked descriptors\n",
+                        loop->counts.parked_fds - loop->fd_count);
+    return rv;
+}
+
 static int text_loop(struct buf *out, const struct co_loop_info *loop)
 {
     if (loop->is_busy)
@@ -103,7 +144,9 @@ static int text_loop(struct buf *out, const struct co_loop_info *loop)
     for (size_t i = 0; rv == 0 && i < loop->task_count; i++)
         rv = text_task(out, loop, &loop->tasks[i]);
     if (rv == 0 && loop->unlisted > 0)
-        rv = buf_printf(out, "\n%zu more tasks\n", loop->unlisted);
+        rv = buf_printf(out, "\nand %zu more tasks\n", loop->unlisted);
+    if (rv == 0)
+        rv = text_fds(out, loop);
     return rv < 0 ? rv : buf_append_char(out, '\n');
 }
 
@@ -227,6 +270,27 @@ static int json_counts(struct buf *out, const struct co_loop_info *loop)
     return rv < 0 ? rv : buf_append_str(out, "],\"sites\":[");
 }
 
+static int json_fds(struct buf *out, const struct co_loop_info *loop)
+{
+    int rv = buf_printf(out, ",\"parked_unlisted\":%zu,\"parked\":[",
+                        loop->counts.parked_fds - loop->fd_count);
+    for (size_t i = 0; rv == 0 && i < loop->fd_count; i++) {
+        const struct co_fd_info *fd = &loop->fds[i];
+        char peer[PEER_BYTES];
+        peer_text(fd, peer, sizeof(peer));
+        rv = buf_printf(out, "%s{\"fd\":%d,", i == 0 ? "" : ",", fd->fd);
+        if (rv == 0)
+            rv = json_text(out, "peer", peer);
+        if (rv == 0)
+            rv = buf_printf(out, ",\"age_ns\":%" PRId64 ",\"site\":", fd->age_ns);
+        if (rv == 0)
+            rv = json_site(out, fd->site);
+        if (rv == 0)
+            rv = buf_append_char(out, '}');
+    }
+    return rv < 0 ? rv : buf_append_char(out, ']');
+}
+
 static int json_loop(struct buf *out, const struct co_loop_info *loop)
 {
     int rv = buf_append_str(out, "{");
@@ -247,7 +311,11 @@ static int json_loop(struct buf *out, const struct co_loop_info *loop)
         if (rv == 0)
             rv = json_task(out, loop, &loop->tasks[i]);
     }
-    return rv < 0 ? rv : buf_append_str(out, "]}");
+    if (rv == 0)
+        rv = buf_append_char(out, ']');
+    if (rv == 0)
+        rv = json_fds(out, loop);
+    return rv < 0 ? rv : buf_append_char(out, '}');
 }
 
 int coro_snapshot_write(struct buf *out, enum co_dump_format format,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/fd.h"
 #include "coro/sync.h"
 
 struct collect {
@@ -88,6 +89,27 @@ static int copy_sites(const struct co_loop *loop, struct co_loop_info *info)
     return 0;
 }
 
+static int copy_fds(const struct co_loop *loop, struct co_loop_info *info)
+{
+    size_t room = loop->parked_fds < CO_DUMP_FDS_MAX ? loop->parked_fds : CO_DUMP_FDS_MAX;
+    info->fds = calloc(room + 1, sizeof(*info->fds));
+    if (info->fds == NULL)
+        return -ENOMEM;
+    int64_t now_ns = clock_now_ns();
+    for (size_t i = 0; i < loop->fds_cap && info->fd_count < room; i++) {
+        const struct co_fd *f = loop->fds[i];
+        if (f == NULL || f->parked == NULL)
+            continue;
+        struct co_fd_info *fd_info = &info->fds[info->fd_count++];
+        *fd_info =
+            (struct co_fd_info){.fd = f->fd, .age_ns = now_ns - f->parked_ns, .site = f->site};
+        socklen_t len = sizeof(fd_info->peer);
+        if (getpeername(f->fd, (struct sockaddr *)&fd_info->peer, &len) < 0)
+            fd_info->peer.ss_family = AF_UNSPEC;
+    }
+    return 0;
+}
+
 int coro_snapshot(struct co_loop *loop, struct co_loop_info **ret_info)
 {
     struct co_loop_info *info = calloc(1, sizeof(*info));
@@ -95,7 +117,7 @@ int coro_snapshot(struct co_loop *loop, struct co_loop_info **ret_info)
         return -ENOMEM;
     size_t room = loop->arena.cut < CO_DUMP_TASKS_MAX ? loop->arena.cut : CO_DUMP_TASKS_MAX;
     info->tasks = calloc(room + 1, sizeof(*info->tasks));
-    if (info->tasks == NULL || copy_sites(loop, info) < 0) {
+    if (info->tasks == NULL || copy_sites(loop, info) < 0 || copy_fds(loop, info) < 0) {
         coro_snapshot_free(info);
         return -ENOMEM;
     }
@@ -114,6 +136,7 @@ void coro_snapshot_free(struct co_loop_info *info)
     if (info == NULL)
         return;
     free(info->sites);
+    free(info->fds);
     free(info->tasks);
     free(info);
 }

@@ -4,6 +4,8 @@
  *   ownership  a snapshot is on the heap and holds copies only */
 #pragma once
 
+#include <sys/socket.h>
+
 #include "coro/base/buf.h"
 #include "coro/inspect.h"
 #include "coro/internal.h"
@@ -26,6 +28,14 @@ struct co_task_info {
     uintptr_t pcs[CO_TRACE_MAX];
 };
 
+/* A parked descriptor. */
+struct co_fd_info {
+    int fd;
+    int64_t age_ns;
+    const struct co_site *site;   /* where it was parked */
+    struct sockaddr_storage peer; /* family AF_UNSPEC: it has none */
+};
+
 struct co_loop_info {
     char name[40];
     bool is_busy; /* it did not answer: nothing else is known */
@@ -37,6 +47,8 @@ struct co_loop_info {
     struct co_task_info *tasks;
     size_t task_count;
     size_t unlisted; /* tasks beyond CO_DUMP_TASKS_MAX */
+    struct co_fd_info *fds;
+    size_t fd_count; /* the others are beyond CO_DUMP_FDS_MAX */
 };
 
 /* On the loop's thread.  0 or -ENOMEM. */

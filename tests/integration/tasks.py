@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import time
 import unittest
 
@@ -25,6 +26,21 @@ class Tasks(unittest.TestCase):
             self.assertIn("co_accept", frames)
             self.assertIn("endpoint_tasks", frames)  # the one that asks
             self.assertTrue(all(task["site"]["line"] > 0 for task in tasks))
+
+    def test_lists_idle_connections(self):
+        with Domaind("coroutine", "--workers=1") as server:
+            idle = socket.create_connection(("127.0.0.1", server.port))
+            idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            idle.recv(4096)
+            peer = "%s:%d" % idle.getsockname()[:2]
+            deadline = time.monotonic() + 20
+            peers = []
+            while peer not in peers and time.monotonic() < deadline:
+                loops = json.loads(server.get("/tasks?format=json")[2])["loops"]
+                peers = [fd["peer"] for loop in loops for fd in loop["parked"]]
+            self.assertIn(peer, peers)
+            self.assertIn(f"parked, peer {peer}, age ".encode(), server.get("/tasks")[2])
+            idle.close()
 
     def test_text_and_refusals(self):
         with Domaind("coroutine") as server:

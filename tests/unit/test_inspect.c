@@ -1,11 +1,13 @@
 /* What the runtime tells about itself: reports, the watchdog, deadlocks, overflows. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +83,72 @@ START_TEST(a_report_names_tasks_waits_and_static_functions)
     buf_init(&text, 1 << 20);
     ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), -EPERM);
     buf_fini(&text);
+}
+END_TEST
+
+/* ---- parked descriptors ---- */
+
+static int on_parked(void *arg, int why)
+{
+    (void)arg;
+    (void)why;
+    return 0;
+}
+
+#define PARKED (CO_DUMP_FDS_MAX + 7)
+
+static int parked_main(void *arg)
+{
+    (void)arg;
+    static int pairs[PARKED][2];
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&addr, len), 0);
+    ck_assert_int_eq(listen(listen_fd, 1), 0);
+    ck_assert_int_eq(getsockname(listen_fd, (struct sockaddr *)&addr, &len), 0);
+    ck_assert_int_eq(co_connect(client, (struct sockaddr *)&addr, len, soon()), 0);
+    int fd = co_accept(listen_fd, NULL, NULL, soon());
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(co_park_fd(client, soon(), on_parked, NULL), 0);
+
+    struct buf text;
+    char want[80];
+    buf_init(&text, 8 << 20);
+    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    snprintf(want, sizeof(want), "descriptor %d: parked, peer 127.0.0.1:%d, age 0.", client,
+             ntohs(addr.sin_port));
+    contains(&text, want);
+    contains(&text, "(parked_main)");
+    buf_clear(&text);
+    ck_assert_int_eq(co_dump_all(&text, CO_DUMP_JSON, soon()), 0);
+    snprintf(want, sizeof(want),
+             "\"parked\":[{\"fd\":%d,\"peer\":\"127.0.0.1:%d\",\"age_ns\":", client,
+             ntohs(addr.sin_port));
+    contains(&text, want);
+    contains(&text, "\"parked_unlisted\":0");
+
+    for (size_t i = 0; i < PARKED; i++) {
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        ck_assert_int_eq(co_park_fd(pairs[i][0], CO_NO_DEADLINE, on_parked, NULL), 0);
+    }
+    buf_clear(&text);
+    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    contains(&text, ": parked, peer unix, age ");
+    contains(&text, "\nand 8 more parked descriptors\n");
+    buf_clear(&text);
+    ck_assert_int_eq(co_dump(&text, CO_DUMP_JSON), 0);
+    contains(&text, "\"parked_unlisted\":8");
+    buf_fini(&text);
+    for (size_t i = 0; i < PARKED; i++)
+        co_close(pairs[i][0]), co_close(pairs[i][1]);
+    return co_close(client) + co_close(fd) + co_close(listen_fd);
+}
+
+START_TEST(parked_descriptors_are_listed)
+{
+    ck_assert_int_eq(co_run(parked_main, NULL, NULL), 0);
 }
 END_TEST
 
@@ -373,7 +441,7 @@ END_TEST
  * forked beside a running watchdog. */
 SUITE_MAIN("inspect", SUITE_TEST(a_signal_prints_the_report),
            SUITE_TEST(a_report_names_tasks_waits_and_static_functions),
-           SUITE_TEST(a_busy_loop_is_listed_as_busy),
+           SUITE_TEST(parked_descriptors_are_listed), SUITE_TEST(a_busy_loop_is_listed_as_busy),
            SUITE_TEST(scenario_29_the_watchdog_reports_a_blocked_loop_once),
            SUITE_TEST(scenario_29_a_deadlock_is_an_error_that_says_who_waits_on_what),
            SUITE_TEST(scenario_30_an_overflow_is_named_and_then_fatal),
