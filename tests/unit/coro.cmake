@@ -48,10 +48,4 @@ coro_test(sync)
 coro_test(task)
 coro_test(trace)
 
-# Faults: the runtime's calls go through the test.
-domaind_test(fault DEPS coro)
-foreach(call malloc calloc realloc aligned_alloc free mmap madvise mprotect mincore timerfd_create
-        eventfd signalfd sigaltstack event_add event_base_new_with_config event_config_new
-        pthread_create)
-    target_link_options(test_fault PRIVATE -Wl,--wrap=${call})
-endforeach()
+fault_test(fault DEPS coro)

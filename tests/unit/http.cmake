@@ -1,6 +1,7 @@
 domaind_test(session DEPS http)
 target_compile_definitions(test_session PRIVATE
     CONFORMANCE_FILE="${CMAKE_SOURCE_DIR}/tests/lib/conformance.txt")
+fault_test(fault_http DEPS io)
 domaind_test(server_io DEPS io)
 domaind_test(address DEPS http)
 domaind_test(admin DEPS endpoint)

@@ -1,20 +1,9 @@
-/* Every call that can fail, made to fail, one at a time: a program that uses
- * each part of the runtime ends with an error code or without one, gives all
- * memory, mappings and descriptors back, and the next loop works.
- *
- * The linker sends the calls of the runtime's objects through wrap_ functions
- * here (--wrap, tests/unit/coro.cmake); call number `fail_at` fails. */
-#include <dirent.h>
-#include <errno.h>
-#include <event2/event.h>
+/* A program that uses each part of the runtime, with each call that can fail
+ * failing in turn: it ends with an error code or without one, gives all memory,
+ * mappings and descriptors back, and the next loop works. */
+#include <arpa/inet.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <netinet/in.h>
 
 #include "coro/inspect.h"
 #include "coro/io.h"
@@ -22,104 +11,7 @@
 #include "coro/resolve.h"
 #include "coro/signal.h"
 #include "coro/sync.h"
-#include "suite.h"
-
-/* ---- faults ---- */
-
-static int calls, fail_at; /* atomic; fail_at 0: none */
-static const char *failed;
-
-static bool fails(const char *name)
-{
-    if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) != fail_at)
-        return false;
-    failed = name;
-    return true;
-}
-
-/* Blocks that the runtime has from the heap. */
-#define BLOCKS_MAX 65536
-static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
-static void *blocks[BLOCKS_MAX];
-static int block_count;
-
-static void *track(void *block)
-{
-    pthread_mutex_lock(&blocks_lock);
-    if (block != NULL && block_count < BLOCKS_MAX)
-        blocks[block_count++] = block;
-    pthread_mutex_unlock(&blocks_lock);
-    return block;
-}
-
-static void untrack(const void *block)
-{
-    pthread_mutex_lock(&blocks_lock);
-    for (int i = block_count - 1; i >= 0; i--)
-        if (blocks[i] == block) {
-            blocks[i] = blocks[--block_count];
-            break;
-        }
-    pthread_mutex_unlock(&blocks_lock);
-}
-
-/* CALL(result type, name, (parameters), (arguments), result when it fails) */
-#define CALL(type, name, params, args, error, bad)                                                 \
-    type __real_##name params;                                                                     \
-    type __wrap_##name params;                                                                     \
-    type __wrap_##name params                                                                      \
-    {                                                                                              \
-        if (fails(#name)) {                                                                        \
-            errno = (error);                                                                       \
-            return bad;                                                                            \
-        }                                                                                          \
-        return __real_##name args;                                                                 \
-    }
-CALL(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
-     (at, n, prot, flags, fd, offset), ENOMEM, MAP_FAILED)
-CALL(int, madvise, (void *at, size_t n, int advice), (at, n, advice), EINVAL, -1)
-CALL(int, mprotect, (void *at, size_t n, int prot), (at, n, prot), ENOMEM, -1)
-CALL(int, mincore, (void *at, size_t n, unsigned char *vec), (at, n, vec), EAGAIN, -1)
-CALL(int, timerfd_create, (int clock, int flags), (clock, flags), EMFILE, -1)
-CALL(int, eventfd, (unsigned value, int flags), (value, flags), EMFILE, -1)
-CALL(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), EMFILE, -1)
-CALL(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old), ENOMEM, -1)
-CALL(int, event_add, (struct event * event, const struct timeval *tv), (event, tv), ENOSPC, -1)
-CALL(struct event_base *, event_base_new_with_config, (const struct event_config *config), (config),
-     ENOMEM, NULL)
-CALL(struct event_config *, event_config_new, (void), (), ENOMEM, NULL)
-CALL(int, pthread_create,
-     (pthread_t * thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg),
-     (thread, attr, fn, arg), EAGAIN, EAGAIN)
-
-#define HEAP_CALL(name, params, args)                                                              \
-    void *__real_##name params;                                                                    \
-    void *__wrap_##name params;                                                                    \
-    void *__wrap_##name params                                                                     \
-    {                                                                                              \
-        return fails(#name) ? NULL : track(__real_##name args);                                    \
-    }
-HEAP_CALL(malloc, (size_t n), (n))
-HEAP_CALL(calloc, (size_t n, size_t size), (n, size))
-HEAP_CALL(aligned_alloc, (size_t align, size_t n), (align, n))
-
-void *__real_realloc(void *block, size_t n);
-void *__wrap_realloc(void *block, size_t n);
-void *__wrap_realloc(void *block, size_t n)
-{
-    if (fails("realloc"))
-        return NULL;
-    untrack(block);
-    return track(__real_realloc(block, n));
-}
-
-void __real_free(void *block);
-void __wrap_free(void *block);
-void __wrap_free(void *block)
-{
-    untrack(block);
-    __real_free(block);
-}
+#include "fault.h"
 
 /* ---- a program that uses everything ---- */
 
@@ -191,13 +83,62 @@ static int use_sockets(void)
 static int use_threads(void)
 {
     int result;
+    return co_offload(give, NULL, NULL, co_after(5 * NS_PER_S), &result);
+}
+
+static int use_names(void)
+{
     struct addrinfo *list = NULL;
-    int rv = co_offload(give, NULL, NULL, co_after(5 * NS_PER_S), &result);
+    struct addrinfo hints = {.ai_flags = AI_V4MAPPED}; /* by the system's resolver */
+    int rv = co_resolve("localhost", "80", NULL, co_after(5 * NS_PER_S), &list);
+    co_resolve_free(list);
+    list = NULL;
     if (rv == 0)
-        rv = co_resolve("localhost", "80", NULL, co_after(5 * NS_PER_S), &list);
-    if (list != NULL)
-        co_resolve_free(list);
+        rv = co_resolve("localhost", "80", &hints, co_after(5 * NS_PER_S), &list);
+    co_resolve_free(list);
     return rv;
+}
+
+/* A server that does not answer. */
+static int use_dns(void)
+{
+    char text[40];
+    struct addrinfo *list = NULL;
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    fault_must(bind(fd, (struct sockaddr *)&addr, len) == 0);
+    fault_must(getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
+    snprintf(text, sizeof(text), "127.0.0.1:%d", ntohs(addr.sin_port));
+    int rv = co_resolve_servers(text);
+    if (rv == 0)
+        rv = co_resolve("name.test.", "80", NULL, co_after(NS_PER_MS), &list);
+    close(fd);
+    return rv == -ETIMEDOUT ? 0 : rv;
+}
+
+static int use_tcp(void)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fault_must(bind(listen_fd, (struct sockaddr *)&addr, len) == 0);
+    fault_must(listen(listen_fd, 4) == 0);
+    fault_must(getsockname(listen_fd, (struct sockaddr *)&addr, &len) == 0);
+    int rv = co_connect(client, (struct sockaddr *)&addr, len, co_after(NS_PER_S));
+    if (rv == 0)
+        rv = co_accept(listen_fd, NULL, NULL, co_after(5 * NS_PER_MS));
+    if (rv >= 0) {
+        char c;
+        int fd = rv;
+        rv = (int)co_write(client, "x", 1, co_after(NS_PER_S));
+        if (rv == 1)
+            rv = (int)co_read(fd, &c, 1, co_after(NS_PER_S));
+        co_close(fd);
+    }
+    co_close(client), co_close(listen_fd);
+    return rv == 1 ? 0 : rv;
 }
 
 static int use_signals(void)
@@ -226,10 +167,11 @@ static int use_reports(void)
 
 static int everything(void *arg)
 {
-    static int (*const parts[])(void) = {use_channels, use_sockets, use_threads, use_signals,
-                                         use_reports};
+    static int (*const parts[])(void) = {use_channels, use_sockets, use_tcp,     use_threads,
+                                         use_names,    use_dns,     use_signals, use_reports};
     int first = 0;
     (void)arg;
+    /* whatever fails, the next part works */
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         int rv = parts[i]();
         if (rv < 0 && first == 0)
@@ -240,43 +182,59 @@ static int everything(void *arg)
 
 /* ---- */
 
-static int open_fds(void)
+static const struct co_options unwatched = {.watchdog_ns = -1};
+
+static int run_everything(void *arg)
 {
-    DIR *folder = opendir("/proc/self/fd");
-    int count = 0;
-    ck_assert_ptr_nonnull(folder);
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
+    return co_run(everything, arg, &unwatched);
 }
 
-static const struct co_options unwatched = {.watchdog_ns = -1};
+static int run_nothing(void *arg)
+{
+    return co_run(give, arg, &unwatched);
+}
 
 START_TEST(scenario_30_each_failing_call_ends_in_an_error_and_leaks_nothing)
 {
-    /* once without faults: what is made once per process is made now */
-    ck_assert_int_eq(co_run(everything, NULL, &unwatched), 0);
-    int fds = open_fds(), live = block_count, errors = 0, n = 0;
-    do {
-        failed = NULL;
-        calls = 0;
-        fail_at = ++n;
-        int rv = co_run(everything, NULL, &unwatched);
-        fail_at = 0;
-        if (rv > 0 || rv < -4095)
-            ck_abort_msg("call %d (%s): result %d", n, failed, rv);
-        errors += rv < 0;
-        if (block_count != live || open_fds() != fds)
-            ck_abort_msg("call %d (%s): result %d, blocks %d -> %d, descriptors %d -> %d", n,
-                         failed, rv, live, block_count, fds, open_fds());
-        rv = co_run(give, NULL, &unwatched);
-        if (rv != 0)
-            ck_abort_msg("after call %d (%s): %d", n, failed, rv);
-    } while (failed != NULL);
-    ck_assert_int_gt(n, 30);
-    ck_assert_int_gt(errors, 20);
+    struct fault_counts counts = fault_each(run_everything, NULL, run_nothing, FAULT_ONCE);
+    ck_assert_int_gt(counts.calls, 120);
+    ck_assert_int_gt(counts.errors, 60);
 }
 END_TEST
 
-SUITE_MAIN("fault", SUITE_TEST(scenario_30_each_failing_call_ends_in_an_error_and_leaks_nothing))
+START_TEST(scenario_30_nothing_works_from_some_call_on)
+{
+    struct fault_counts counts = fault_each(run_everything, NULL, run_nothing, FAULT_LASTING);
+    ck_assert_int_gt(counts.calls, 100);
+    ck_assert_int_gt(counts.errors, 100);
+}
+END_TEST
+
+static int offload_once(void *arg)
+{
+    (void)arg;
+    int result;
+    return co_offload(give, NULL, NULL, co_after(5 * NS_PER_S), &result);
+}
+
+/* First: threads of the pool live on for a while, and are not started anew. */
+START_TEST(no_thread_can_be_started)
+{
+    fault.only = "pthread_create";
+    fault.calls = 0;
+    fault.at = 1;
+    ck_assert_int_eq(co_run(offload_once, NULL, &unwatched), -EAGAIN);
+    ck_assert_str_eq(fault.failed, "pthread_create");
+    ck_assert_int_eq(co_run(offload_once, NULL, &unwatched), 0);
+    /* without a watchdog tasks run all the same */
+    fault.calls = 0;
+    ck_assert_int_eq(co_run(give, NULL, NULL), 0);
+    ck_assert_int_eq(fault.calls, 1);
+    fault.at = 0;
+    fault.only = NULL;
+}
+END_TEST
+
+FAULTS_MAIN("fault", SUITE_TEST(no_thread_can_be_started),
+            SUITE_TEST(scenario_30_each_failing_call_ends_in_an_error_and_leaks_nothing),
+            SUITE_TEST(scenario_30_nothing_works_from_some_call_on))
