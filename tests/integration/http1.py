@@ -1,6 +1,7 @@
 """HTTP/1.1 over real sockets, the same in every mode: the conformance table,
 smuggling pairs, deadlines, what the OpenAPI description promises."""
 
+import gzip
 import json
 import re
 import socket
@@ -10,6 +11,7 @@ import unittest
 from domaind import MODES, ROOT, Domaind
 
 TABLE = ROOT / "tests" / "lib" / "conformance.txt"
+ROUTES = ROOT / "server" / "routes.def"
 ESCAPE = re.compile(r"\\\{(\d+)\*(.)\}|\\x([0-9a-f]{2})|\\(.)")
 PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 
@@ -217,6 +219,64 @@ class Deadlines(unittest.TestCase):
                 self.assertEqual(status, 200)
 
 
+def alike(headers, other):
+    """The same fields, but for what is made anew for each answer."""
+    own = {"date", "x-request-id", "x-profile-snapshot", "content-length"}
+    a, b = ({k.lower(): v for k, v in h.items() if k.lower() not in own} for h in (headers, other))
+    return a == b
+
+
+class Behaviour(unittest.TestCase):
+    def test_head_is_get_without_its_body(self):
+        targets = ["/", "/openapi.json", "/livez", "/readyz", "/metrics", "/tasks", "/profile", "/nothing", "/domain"]
+        targets += ["/domain?url=http://a.com/", "/domain?url=http://a.com/&format=text", "/domain?url=//", "/debug/pprof/"]
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server:
+                for target in targets:
+                    for asked in ({}, {"Accept-Encoding": "gzip"}, {"Accept": "text/html"}):
+                        got = server.get(target, headers=asked)
+                        head = server.request("HEAD", target, headers=asked)
+                        self.assertEqual((head[0], head[2]), (got[0], b""), target)
+                        self.assertTrue(alike(head[1], got[1]), f"{target}: {head[1]} {got[1]}")
+                        self.assertEqual("content-length" in head[1], "content-length" in got[1], target)
+
+    def test_reports_are_compressed_and_domains_are_not(self):
+        with Domaind() as server:
+            for target, is_packed in (("/metrics", True), ("/openapi.json", True), ("/domain?url=http://" + 2000 * "a.", False)):
+                _, headers, body = server.get(target, headers={"Accept-Encoding": "gzip"})
+                self.assertEqual(headers["content-encoding"], "gzip" if is_packed else None, target)
+                if is_packed:
+                    self.assertGreater(len(gzip.decompress(body)), 1024)
+                    self.assertIn("Accept-Encoding", headers.get_all("vary"))
+
+    def test_what_may_be_stored(self):
+        with Domaind() as server:
+            _, headers, _ = server.get("/domain?url=http://a.com/")
+            self.assertEqual((headers["cache-control"], headers["vary"]), ("public, max-age=3600", "Accept"))
+            self.assertIsNone(server.get("/domain?url=//")[1]["cache-control"])
+
+    def test_a_refused_head_is_answered_as_asked(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server, dial(server) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nAccept: text/plain\r\nX-Request-Id: mine\r\nX : y\r\n\r\n")
+                status, headers, body = Reader(sock).answer()
+                self.assertEqual((status, headers["content-type"]), (400, "text/plain; charset=utf-8"))
+                self.assertEqual(headers["x-request-id"], "mine")
+                self.assertTrue(body.startswith(b"400 Bad Request: "))
+
+    def test_other_origins(self):
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode, "--cors-origin=https://app.example") as server:
+                for method, target in (("GET", "/domain?url=http://a.com/"), ("GET", "/nothing"), ("OPTIONS", "/domain")):
+                    headers = server.request(method, target)[1]
+                    self.assertEqual(headers["access-control-allow-origin"], "https://app.example", target)
+                asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+                headers = server.request("OPTIONS", "/domain", headers=asked)[1]
+                self.assertIn("POST", headers["access-control-allow-methods"])
+        with Domaind() as server:  # off until it is asked for
+            self.assertIsNone(server.get("/livez", headers={"Origin": "https://app.example"})[1]["access-control-allow-origin"])
+
+
 class Description(unittest.TestCase):
     """What /openapi.json says is what is."""
 
@@ -224,12 +284,34 @@ class Description(unittest.TestCase):
         with Domaind() as server:
             spec = json.loads(server.get("/openapi.json")[2])
             self.assertTrue(spec["openapi"].startswith("3.1"))
+            listed = {re.sub(r"/\*$", "/{name}", path) for path in re.findall(r'ROUTE\("(/[^"]*)"', ROUTES.read_text())}
+            listed = {path for path in listed if not path.startswith(("/test/", "/profile/web/"))}
+            self.assertEqual(set(spec["paths"]), listed)
             for template, methods in spec["paths"].items():
                 path = template.replace("{name}", "cmdline")
                 allowed = server.request("OPTIONS", path)[1]["allow"].lower().split(", ")
                 for method in methods.keys() & {"get", "post"}:
                     self.assertIn(method, allowed, path)
                     self.check_call(server, path, method, methods[method])
+
+    def test_refusals(self):
+        """429 and 503 as described; what HTTP refuses is the default."""
+        with Domaind("coroutine", "--requests-per-address=1", "--connections-max=20") as server:
+            spec = json.loads(server.get("/openapi.json")[2])
+            described = spec["components"]["responses"]
+            for path, methods in spec["paths"].items():
+                for operation in methods.values():
+                    self.assertEqual(operation["responses"]["default"]["$ref"], "#/components/responses/Refused", path)
+            statuses, deadline = {}, time.monotonic() + 20
+            while statuses.keys() != {200, 429} and time.monotonic() < deadline:
+                status, headers, body = server.get("/domain?url=http://a.com/")
+                statuses[status] = headers
+                if status == 429:
+                    self.assertEqual(set(json.loads(body)), {"type", "title", "status", "detail", "request_id"})
+            self.assertEqual(set(statuses), {200, 429})
+            for name in described["TooManyRequests"]["headers"]:
+                self.assertIsNotNone(statuses[429][name])
+            self.assertIn(statuses[429]["content-type"], described["TooManyRequests"]["content"])
 
     def check_call(self, server, path, method, operation):
         body = "http://a.com/\n" if method == "post" else None
