@@ -1,0 +1,152 @@
+/* One block on a server that runs already: two parts, measured from outside. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "coro/base/clock.h"
+#include "loadgen/block.h"
+#include "scripted_server.h"
+#include "suite.h"
+
+#define OK      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define PART_NS (250 * NS_PER_MS)
+
+static void good(int fd, unsigned number MAYBE_UNUSED)
+{
+    while (scripted_read(fd))
+        scripted_send(fd, OK);
+}
+static void refuses(int fd, unsigned number MAYBE_UNUSED)
+{
+    while (scripted_read(fd))
+        scripted_send(fd, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+}
+
+static struct scripted_server server;
+static struct lg_options options;
+static struct lg_candidate candidate;
+static struct lg_block_plan plan;
+static struct lg_parts parts;
+static struct lg_block block;
+static struct lg_why why;
+static bool stop;
+
+static void setup(scripted_serve *serve, double rate)
+{
+    scripted_start(&server, serve, true);
+    options = (struct lg_options){.shape = {.method = "GET", .keepalive = true},
+                                  .load = {.connections = 3,
+                                           .threads = 1,
+                                           .pipeline = 1,
+                                           .keepalive = true,
+                                           .duration_ns = PART_NS,
+                                           .warmup_ns = PART_NS / 2,
+                                           .timeout_ns = NS_PER_S,
+                                           .core = -1}};
+    candidate = (struct lg_candidate){.name = "test", .pid = getpid()};
+    snprintf(candidate.url, sizeof candidate.url, "http://127.0.0.1:%d/x", server.port);
+    plan = (struct lg_block_plan){.options = &options,
+                                  .scenario = lg_scenario_find("tiny", 4),
+                                  .candidate = &candidate,
+                                  .stop = &stop,
+                                  .server_core = -1,
+                                  .own_core = -1,
+                                  .rate = rate};
+    ck_assert_int_eq(lg_parts_init(&parts), 0);
+}
+
+static void teardown(void)
+{
+    scripted_stop(&server);
+    lg_parts_fini(&parts);
+}
+
+START_TEST(both_parts_are_measured)
+{
+    setup(good, 200);
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), 0);
+    ck_assert_double_gt(block.requests_per_s, 0);
+    ck_assert_double_gt(block.cpu_us, 0); /* our own, as the server is here */
+    ck_assert_double_gt(block.pss_bytes, 100000);
+    ck_assert_int_eq(block.processes, 1);
+    ck_assert_int_ge(block.threads, 2);
+    ck_assert_double_gt(block.answered, 0);
+    ck_assert(!isnan(block.latency_us[2])); /* p50 of 50 requests */
+    ck_assert(isnan(block.latency_us[0]));  /* not p99 */
+    ck_assert(block.is_counted);
+    ck_assert_uint_gt(parts.closed.sent, 0);
+    ck_assert_uint_eq(parts.open.sent + parts.open.unsent, 50);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_pilot_has_no_open_part)
+{
+    setup(good, 0);
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), 0);
+    ck_assert_double_gt(block.requests_per_s, 0);
+    ck_assert_uint_eq(parts.open.sent, 0);
+    ck_assert(isnan(block.latency_us[2]));
+    teardown();
+}
+END_TEST
+
+START_TEST(refusals_are_no_throughput)
+{
+    setup(refuses, 200);
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), 0);
+    ck_assert_double_eq(block.requests_per_s, 0);
+    ck_assert_double_eq(block.answered, 0);
+    ck_assert(!parts.held_rate);
+    ck_assert(isnan(block.cpu_us));
+    ck_assert_uint_gt(parts.closed.outcomes[LG_STATUS], 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(without_a_pid_there_is_no_cost)
+{
+    setup(good, 0);
+    candidate.pid = 0;
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), 0);
+    ck_assert_double_gt(block.requests_per_s, 0);
+    ck_assert(isnan(block.cpu_us));
+    ck_assert(isnan(block.pss_bytes));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_server_that_is_not_there)
+{
+    setup(good, 0);
+    scripted_stop(&server);
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), -ECONNREFUSED);
+    ck_assert_ptr_nonnull(strstr(why.text, "Connection refused"));
+    lg_parts_fini(&parts);
+}
+END_TEST
+
+START_TEST(a_program_that_is_not_there)
+{
+    setup(good, 0);
+    options.domaind = "/nowhere/domaind";
+    memcpy(candidate.mode, "thread", 7);
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(why.text, "/nowhere/domaind"));
+    teardown();
+}
+END_TEST
+
+START_TEST(an_interrupt_is_passed_on)
+{
+    setup(good, 200);
+    stop = true;
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), -EINTR);
+    teardown();
+}
+END_TEST
+
+SUITE_MAIN("block", SUITE_TEST(both_parts_are_measured), SUITE_TEST(a_pilot_has_no_open_part),
+           SUITE_TEST(refusals_are_no_throughput), SUITE_TEST(without_a_pid_there_is_no_cost),
+           SUITE_TEST(a_server_that_is_not_there), SUITE_TEST(a_program_that_is_not_there),
+           SUITE_TEST(an_interrupt_is_passed_on))
