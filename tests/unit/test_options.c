@@ -19,14 +19,14 @@ static int count(char *const *argv)
     return n;
 }
 
-/* argp wants what main gets: strings it may point into. */
+/* argp wants what main gets, and sorts it: an array of its own, strings that stay. */
 static void parse(struct lg_options *o, const char *const *args)
 {
     static char *argv[ARGS_MAX + 2];
-    static char name[] = "loadgen";
-    argv[0] = name;
+    memset(argv, 0, sizeof argv);
+    argv[0] = (char *)(uintptr_t) "loadgen";
     for (int i = 0; args[i] != NULL; i++)
-        argv[i + 1] = strdup(args[i]);
+        argv[i + 1] = (char *)(uintptr_t)args[i];
     lg_options_parse(o, count(argv), argv);
 }
 
