@@ -41,9 +41,22 @@ static void pause_ns(int64_t ns)
     nanosleep(&span, NULL);
 }
 
+/* Signals as a shell would hand them over.  They are blocked until then: one that
+ * comes before must end this process, not run the parent's handler in it. */
+static void reset_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGPIPE};
+    sigset_t none;
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        signal(numbers[i], SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 NORETURN static void be_server(const char *const *argv, int core, int log_fd, pid_t parent)
 {
     setpgid(0, 0);
+    reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) /* it died before the line above */
         _exit(EXEC_FAILED);
@@ -121,11 +134,16 @@ int lg_server_start(struct lg_server *s, const char *const *argv, int core, cons
     if (s->log_fd < 0)
         return fail(s, argv[0], err_text(errno), -errno, why);
     pid_t parent = getpid();
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
-    if (pid < 0)
-        return fail(s, argv[0], err_text(errno), -errno, why);
+    int err = errno;
     if (pid == 0)
         be_server(argv, core, s->log_fd, parent);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        return fail(s, argv[0], err_text(err), -err, why);
     setpgid(pid, pid); /* whoever of the two comes first */
     s->pid = pid;
     int64_t deadline_ns = clock_now_ns() + READY_NS;
