@@ -283,6 +283,19 @@ static void start_fired(struct co_loop *loop)
         coro_fds_start(loop);
 }
 
+/* The tasks that are ready, and the fired descriptors one after the other, for as
+ * long as a turn may last. */
+static void run_turn(struct co_loop *loop)
+{
+    uint64_t start_ticks = prof_ticks();
+    do {
+        start_fired(loop);
+        if (loop->ready_head != NULL)
+            run_ready(loop);
+    } while (loop->ready_head == NULL && !list_is_empty(&loop->fired) && loop->budget > 0 &&
+             (int64_t)(loop->ticks - start_ticks) < (int64_t)loop->turn_ticks_max);
+}
+
 static int run_turns(struct co_loop *loop)
 {
     while (loop->live > 0 || loop->parked_fds > 0) {
@@ -302,11 +315,7 @@ static int run_turns(struct co_loop *loop)
         coro_dump_if_asked(loop);
         coro_timers_fire(&loop->timers, loop->now_ns);
         coro_port_run(loop->port);
-        do {
-            start_fired(loop);
-            if (loop->ready_head != NULL)
-                run_ready(loop);
-        } while (loop->ready_head == NULL && !list_is_empty(&loop->fired));
+        run_turn(loop);
     }
     return 0;
 }

@@ -513,6 +513,47 @@ END_TEST
 
 #define BURST 8
 
+static int64_t slow_now_ns[BURST];
+static int slow_count;
+
+static int on_slow(void *arg, int why)
+{
+    (void)arg;
+    ck_assert_int_eq(why, 0);
+    slow_now_ns[slow_count++] = co_now();
+    for (int64_t until_ns = clock_now_ns() + 3 * NS_PER_MS; clock_now_ns() < until_ns;)
+        ;
+    return 0;
+}
+
+static int slow_main(void *arg)
+{
+    int pairs[BURST][2];
+    (void)arg;
+    for (int i = 0; i < BURST; i++) {
+        make_pair(pairs[i]);
+        ck_assert_int_eq(co_write(pairs[i][1], "x", 1, soon()), 1);
+        ck_assert_int_eq(co_park_fd(pairs[i][0], soon(), on_slow, NULL), 0);
+    }
+    while (slow_count < BURST)
+        ck_assert_int_eq(co_sleep(NS_PER_MS), 0);
+    for (int i = 0; i < BURST; i++) {
+        co_close(pairs[i][0]);
+        co_close(pairs[i][1]);
+    }
+    return 0;
+}
+
+START_TEST(slow_tasks_of_parked_descriptors_let_the_loop_look_up)
+{
+    run(slow_main);
+    /* The clock goes on, so timers and I/O were looked at; a turn ends when the task
+     * after the one that took too long is done. */
+    for (int i = 2; i < BURST; i++)
+        ck_assert_int_gt(slow_now_ns[i], slow_now_ns[i - 2]);
+}
+END_TEST
+
 static const char *burst_stack[BURST];
 static int burst_count;
 
@@ -818,4 +859,5 @@ SUITE_MAIN("io", SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together
            SUITE_TEST(wait_fd_gets_its_turn_on_a_busy_loop),
            SUITE_TEST(a_parked_descriptor_fires_and_times_out),
            SUITE_TEST(a_burst_of_parked_descriptors_shares_a_stack),
+           SUITE_TEST(slow_tasks_of_parked_descriptors_let_the_loop_look_up),
            SUITE_TEST(a_parked_descriptor_gets_its_turn_on_a_busy_loop))
