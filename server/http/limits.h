@@ -18,7 +18,7 @@ struct http_limits {
     size_t header_max_count;            /* 431 */
     int64_t body_max_bytes;             /* buffered bodies: 413 */
     int64_t requests_per_connection;    /* then Connection: close; 0: no limit */
-    int64_t queue_delay_max_ns;         /* from its arrival to its handler: 503; 0: any */
+    int64_t queue_delay_max_ns;         /* from arrival to handler: 503 (overload.c); 0: any */
     int64_t in_flight_max;              /* requests in handlers, in all workers: 503; 0: no limit */
     int64_t connections_max;            /* in total: 503; 0: no limit */
     int64_t connections_per_address;    /* 429; 0: no limit */

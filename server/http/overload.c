@@ -4,7 +4,9 @@
  * asked of the kernel (a system call), so not for every request: while nothing
  * is late a look in every eighth of queue_delay_max is enough, for a queue that
  * grows takes that long to become too long; once half of it is reached every
- * request is looked at.
+ * request is looked at.  One late request is no overload (the machine may have
+ * been busy elsewhere, and all is answered in a moment): refused is what comes
+ * late when for queue_delay_max nothing has come in time.
  *
  * Refused with 503, which costs little, so that those behind need not wait as
  * long: a request that waited too long for a worker or for a place, and one
@@ -22,13 +24,17 @@
 #include "coro/prof/prof.h"
 #include "server/http/work.h"
 
+#define STALE       16       /* times queue_delay_max: then what was seen is forgotten */
 #define LOOKS       8        /* in the time of queue_delay_max */
 #define PATIENCE_NS NS_PER_S /* who waits for a place looks up so often whether all is cut */
 
 /* What this thread knows about how late its requests come. */
 static __thread struct {
     int64_t next_look_ns;
+    int64_t late_look_ns;  /* the last one that found a late request */
+    int64_t late_since_ns; /* the first of those without another between */
     bool is_pressed;
+    bool is_late;
 } watch;
 
 int http_places_init(struct http_places *places, unsigned count)
@@ -67,7 +73,14 @@ static bool is_late(const struct http_work *w)
     int64_t waited_ns = queued_ns(w);
     watch.is_pressed = waited_ns > most_ns / 2;
     watch.next_look_ns = clock_add_ns(w->now_ns, most_ns / LOOKS);
-    return waited_ns > most_ns;
+    bool was_late = watch.is_late && w->now_ns - watch.late_look_ns < STALE * most_ns;
+    watch.is_late = waited_ns > most_ns;
+    if (!watch.is_late)
+        return false;
+    watch.late_look_ns = w->now_ns;
+    if (!was_late)
+        watch.late_since_ns = w->now_ns;
+    return w->now_ns - watch.late_since_ns >= most_ns;
 }
 
 /* A free place within queue_delay_max of the request's arrival? */

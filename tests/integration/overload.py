@@ -42,14 +42,17 @@ class Overload(unittest.TestCase):
         flags = ["--test-endpoints", "--queue-delay-max=100ms", "--workers=1", "--children=1"]
         flags += ["--min-spare=1", "--max-spare=1", "--max-threads=1", "--thread-overflow=wait"]
         with Domaind(mode, *flags) as server:
-            first = threading.Thread(target=server.get, args=("/test/block?ms=600",))
-            first.start()
-            time.sleep(0.2)
+            held = [threading.Thread(target=server.get, args=("/test/block?ms=300",)) for _ in range(3)]
+            for thread in held:
+                thread.start()
+                time.sleep(0.1)
+            # some of those are late already, but one alone may be chance
             waited = Connection(server)
             waited.send("/domain?url=http://example.com/")
             status, headers = waited.receive()
             self.assertEqual((status, headers["retry-after"]), (503, "1"))
-            first.join()
+            for thread in held:
+                thread.join()
             waited.close()
             self.assertEqual(server.get("/domain?url=http://example.com/")[0], 200)
 
