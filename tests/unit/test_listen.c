@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/mode/cpus.h"
 #include "server/mode/listen.h"
 #include "suite.h"
 
@@ -131,30 +130,8 @@ START_TEST(a_file_that_is_no_socket_is_left_alone)
 }
 END_TEST
 
-static const struct {
-    const char *text;
-    unsigned cpus;
-} quotas[] = {
-    {"max 100000\n", 0},
-    {"100000 100000\n", 1},
-    {"150000 100000\n", 2},
-    {"50000 100000\n", 1},
-    {"", 0},
-    {"0 100000", 0},
-    {"100000 0", 0},
-    {"-1 100000", 0},
-};
-
-START_TEST(quotas_are_rounded_up_to_cpus)
-{
-    ck_assert_uint_eq(cpus_of_quota(quotas[_i].text), quotas[_i].cpus);
-    ck_assert_uint_ge(cpus_usable(), 1);
-}
-END_TEST
-
 SUITE_MAIN("listen", SUITE_LOOP(lists_are_checked, lists),
            SUITE_TEST(a_taken_port_is_found_out_though_its_owner_shares_it),
            SUITE_TEST(after_quiescing_only_what_was_queued_comes),
            SUITE_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not),
-           SUITE_TEST(a_file_that_is_no_socket_is_left_alone),
-           SUITE_LOOP(quotas_are_rounded_up_to_cpus, quotas))
+           SUITE_TEST(a_file_that_is_no_socket_is_left_alone))
