@@ -1,4 +1,7 @@
+domaind_test(args DEPS config)
 domaind_test(config DEPS config)
+domaind_test(docs_main DEPS config)
+domaind_test(sources DEPS config)
 domaind_test(metrics DEPS metrics)
 domaind_test(suffixes SOURCES ${CMAKE_SOURCE_DIR}/server/suffixes.c DEPS domain config)
 domaind_test(workload DEPS endpoint)
