@@ -34,6 +34,17 @@ static inline struct co_task *coro_take_ready(struct co_loop *loop)
 
 /* Charge what ran until now (NULL: the loop itself), and start what runs next. */
 void coro_charge(struct co_loop *loop, struct co_task *from, struct prof_cursor *next);
+/* Charge a task that has ended ... */
+void coro_charge_end(struct co_loop *loop, struct co_task *from);
+/* ... and start what comes after it by the same reading of the clock: what lies
+ * between belongs to it. */
+static inline void coro_charge_begin(struct co_loop *loop, struct co_task *to)
+{
+    if (loop->is_clocked)
+        prof_resume(&to->prof, loop->ticks);
+    else
+        prof_self.running = &to->prof;
+}
 
 static inline void coro_count_switch(struct co_loop *loop, struct co_task *from, struct co_task *to)
 {

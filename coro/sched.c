@@ -34,7 +34,8 @@ __thread struct co_loop *coro_loop_tls;
 
 /* ---- switching ---- */
 
-NOINLINE void coro_charge(struct co_loop *loop, struct co_task *from, struct prof_cursor *next)
+/* Charge what ran until now; returns when that is. */
+static inline uint64_t charge(struct co_loop *loop, struct co_task *from)
 {
     uint64_t now = prof_ticks();
     if (from != NULL) {
@@ -44,10 +45,20 @@ NOINLINE void coro_charge(struct co_loop *loop, struct co_task *from, struct pro
             from->longest_ticks = slice;
     }
     prof_park(from != NULL ? &from->prof : prof_loop_cursor(), now);
-    prof_resume(next, now);
     loop->ticks = now;
     if (UNLIKELY(now > loop->turn_end_ticks && loop->budget > 0))
         __atomic_store_n(&loop->budget, loop->budget - TURN_OVER, __ATOMIC_RELAXED);
+    return now;
+}
+
+NOINLINE void coro_charge(struct co_loop *loop, struct co_task *from, struct prof_cursor *next)
+{
+    prof_resume(next, charge(loop, from));
+}
+
+NOINLINE void coro_charge_end(struct co_loop *loop, struct co_task *from)
+{
+    (void)charge(loop, from);
 }
 
 /* ---- park and wake ---- */

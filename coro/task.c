@@ -86,13 +86,14 @@ static bool has_next_life(struct co_loop *loop, struct co_task *task)
     if (loop->ready_head != NULL || list_is_empty(&loop->fired) || loop->budget <= 1)
         return false;
     /* charged before: the record is about to be written anew */
-    coro_count_switch(loop, task, NULL);
+    if (loop->is_clocked)
+        coro_charge_end(loop, task);
     coro_fds_start(loop);
     if (UNLIKELY(loop->ready_head != task)) /* no memory: the descriptor tries again later */
         return false;
     coro_spend(loop);
     coro_take_ready(loop);
-    coro_count_switch(loop, NULL, task);
+    coro_charge_begin(loop, task);
     return true;
 }
 

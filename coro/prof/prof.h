@@ -40,6 +40,14 @@ static inline void prof_scope_leave(struct prof_scope *s)
 #define PROF_SCOPE(name)                                                                           \
     PROF_OPEN_(PROF_NAME_(prof_scope_, __LINE__), PROF_NAME_(prof_site_, __LINE__), name)
 
+/* The clock as it was read last in this task, for who has just left a scope: costs
+ * nothing while recording. */
+static inline uint64_t prof_recent_ticks(void)
+{
+    const struct prof_cursor *c = prof_self.current;
+    return c != NULL ? c->last : prof_ticks();
+}
+
 /* Around a system call that may block this thread: what lies between is
  * waiting, not self time, and the thread's tree may be read meanwhile.
  * PROF_WAIT_BEGIN shows the call under a name as PROF_SCOPE would, for half the

@@ -1,5 +1,9 @@
 #include "server/endpoint/query.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 static const struct http_str names[ENDPOINT_PARAM_COUNT] = {
     [ENDPOINT_URL] = {"url=", 4},           [ENDPOINT_FORMAT] = {"format=", 7},
     [ENDPOINT_SUFFIXES] = {"suffixes=", 9}, [ENDPOINT_ENGINE] = {"engine=", 7},
@@ -20,11 +24,34 @@ static int param_at(const char *at, const char *end)
     return -1;
 }
 
+/* The first & from *at on that stands before a parameter of ours, in whole blocks of
+ * sixteen; NULL: none, and *at is behind them. */
+static const char *find_in_blocks(const char **at, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - *at >= 16; *at += 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)*at);
+        unsigned amps = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('&')));
+        for (; amps != 0; amps &= amps - 1) {
+            const char *amp = *at + __builtin_ctz(amps);
+            if (param_at(amp + 1, end) >= 0)
+                return amp;
+        }
+    }
+#else
+    (void)at, (void)end;
+#endif
+    return NULL;
+}
+
 /* Where a value ends: at its &, which for the URL is one before a parameter of ours. */
 static const char *value_end(int param, const char *at, const char *end)
 {
+    const char *amp = param == ENDPOINT_URL ? find_in_blocks(&at, end) : NULL;
+    if (amp != NULL)
+        return amp;
     for (;;) {
-        const char *amp = memchr(at, '&', (size_t)(end - at));
+        amp = memchr(at, '&', (size_t)(end - at));
         if (amp == NULL)
             return end;
         if (param != ENDPOINT_URL || param_at(amp + 1, end) >= 0)

@@ -303,7 +303,7 @@ static bool receive(struct http_work *w)
     w->end += (size_t)n;
     w->now_ns = w->io->ops->now_ns(w->io);
     if (w->app->hooks.on_request != NULL)
-        w->start_ticks = prof_ticks();
+        w->start_ticks = prof_recent_ticks(); /* read by the transport's own scope */
     return true;
 }
 
