@@ -173,7 +173,7 @@ static int read_lines(void *arg)
     }
     ask->is_read = true;
     if (rv < 0)
-        stop(ask, rv, "cannot read %s: %s", ask->options->input_name, err_text(rv));
+        stop(ask, rv, "cannot read %s: %s", ask->options->input_name, cl_lines_error_text(rv));
     end_of_items(ask);
     tell(&ask->done);
     return 0;

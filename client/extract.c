@@ -168,7 +168,34 @@ static unsigned cpu_count(void)
     return n < 1 ? 1 : (unsigned)n;
 }
 
-/* What only all options together tell. */
+/* What only all options together tell: why they cannot all be meant, or NULL. */
+static const char *contradiction(const struct extract_options *o, bool has_format)
+{
+    if (o->repeat > 0 && o->path_count != 1)
+        return "--repeat wants one URL";
+    if (o->count_top > 0 && has_format)
+        return "--count prints counts: it has no --format";
+    if (o->field_count > 0 && has_format && o->format != EXTRACT_TSV)
+        return "--fields are the columns of --format=tsv";
+    return NULL;
+}
+
+/* People give a URL where a file is wanted; and wonder at a program that waits for them. */
+static void give_hints(const struct extract_options *o)
+{
+    if (o->is_quiet || o->repeat > 0)
+        return;
+    for (size_t i = 0; i < o->path_count; i++) {
+        if (strstr(o->paths[i], "://") != NULL && access(o->paths[i], F_OK) < 0)
+            cl_complain("files are wanted, with a URL on each line; for one URL: "
+                        "echo '%s' | domainc extract",
+                        o->paths[i]);
+        else if (strcmp(o->paths[i], "-") == 0 && isatty(STDIN_FILENO))
+            cl_complain("URLs are read from the terminal, one a line; ^D ends them");
+    }
+}
+
+/* What follows from all options together. */
 static void complete(struct extract_options *o, bool has_format)
 {
     static char *standard_input[] = {"-"};
@@ -282,14 +309,16 @@ int cl_cmd_extract(int argc, char **argv)
     struct domain_suffixes *suffixes = NULL;
     argp_parse(&extract_argp, argc, argv, 0, NULL, &a);
     struct extract_options *o = &a.o;
-    if (o->repeat > 0 && o->path_count != 1) {
-        cl_complain("--repeat wants one URL");
+    const char *wrong = contradiction(o, a.has_format);
+    if (wrong != NULL) {
+        cl_complain("%s", wrong);
         return CL_EXIT_USAGE;
     }
     complete(o, a.has_format);
     /* the regex engines know no suffixes */
     if (o->engine == DOMAIN_ENGINE_SCAN && load_suffixes(o, &suffixes) < 0)
         return CL_EXIT_FAILED;
+    give_hints(o);
     int rv = o->profile_sort == NULL ? 0 : start_profile(o->jobs);
     int status = CL_EXIT_FAILED;
     if (rv == 0)

@@ -234,7 +234,7 @@ int cl_cmd_fetch(int argc, char **argv)
     int status = CL_EXIT_FAILED;
     int rv = read_urls(&args);
     if (rv < 0)
-        cl_complain("cannot read %s: %s", cl_args_input_name(&args.input), err_text(rv));
+        cl_complain("cannot read %s: %s", cl_args_input_name(&args.input), cl_lines_error_text(rv));
     else
         status = args.is_all ? fetch_in_all_modes(&args) : fetch(&args);
     free_urls(&args.plan);

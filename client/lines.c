@@ -10,6 +10,26 @@
 #include <unistd.h>
 
 #include "client/wait.h"
+#include "coro/base/err.h"
+
+enum cl_mark cl_mark_of(const char *at, size_t n)
+{
+    static const char utf8[CL_MARK_UTF8_BYTES] = {'\xef', '\xbb', '\xbf'};
+    size_t seen = n < sizeof utf8 ? n : sizeof utf8;
+    if (n >= 2 && (memcmp(at, "\xff\xfe", 2) == 0 || memcmp(at, "\xfe\xff", 2) == 0))
+        return CL_MARK_UTF16;
+    if (n == 0 || (n == 1 && (at[0] == '\xff' || at[0] == '\xfe')))
+        return CL_MARK_PART;
+    if (memcmp(at, utf8, seen) != 0)
+        return CL_MARK_NONE;
+    return seen == sizeof utf8 ? CL_MARK_UTF8 : CL_MARK_PART;
+}
+
+const char *cl_lines_error_text(int err)
+{
+    return err == -EILSEQ ? "this is UTF-16; convert it with iconv -f UTF-16 -t UTF-8"
+                          : err_text(err);
+}
 
 static int attach(struct cl_lines *in)
 {
@@ -124,9 +144,26 @@ static int skip_rest(struct cl_lines *in)
     return 0;
 }
 
+/* Step over what stands before the first line.  0 or -errno. */
+static int begin(struct cl_lines *in)
+{
+    enum cl_mark mark;
+    int rv = 1;
+    while ((mark = cl_mark_of(in->data, in->end)) == CL_MARK_PART && rv > 0)
+        rv = fill(in);
+    if (rv < 0)
+        return rv;
+    if (mark == CL_MARK_UTF16)
+        return -EILSEQ;
+    if (mark == CL_MARK_UTF8)
+        in->begin = CL_MARK_UTF8_BYTES;
+    in->is_begun = true;
+    return 0;
+}
+
 int cl_lines_next(struct cl_lines *in, struct cl_line *ret_line)
 {
-    int rv = skip_rest(in);
+    int rv = in->is_begun ? skip_rest(in) : begin(in);
     while (rv >= 0) {
         size_t have = in->end - in->begin;
         char *nl = have > 0 ? memchr(in->data + in->begin, '\n', have) : NULL;

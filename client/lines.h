@@ -1,7 +1,7 @@
 /* client/lines.h - the lines of a file, a pipe or a terminal, one at a time, in bounded memory.
  *
  *   context    blocks the thread; inside a task it parks the task instead
- *   returns    1 a line, 0 the end, -errno
+ *   returns    1 a line, 0 the end, -errno (-EILSEQ: UTF-16)
  *   ownership  fd is borrowed unless cl_lines_open opened it */
 #pragma once
 
@@ -13,11 +13,24 @@
 
 #define CL_LINE_MAX_BYTES 65536
 
+/* What the first bytes of a text say about its encoding. */
+enum cl_mark {
+    CL_MARK_NONE,  /* nothing: UTF-8 */
+    CL_MARK_PART,  /* they may be the begin of a mark: more bytes will tell */
+    CL_MARK_UTF8,  /* a byte order mark, which belongs to no line */
+    CL_MARK_UTF16, /* the text is not UTF-8: -EILSEQ */
+};
+enum { CL_MARK_UTF8_BYTES = 3 };
+enum cl_mark cl_mark_of(const char *at, size_t n);
+/* err_text, but for the -EILSEQ of a text in UTF-16 says what to do. */
+const char *cl_lines_error_text(int err);
+
 struct cl_lines {
     int fd;
     bool is_own;      /* fini closes it */
     bool is_pollable; /* a pipe, socket or terminal: may make us wait */
     bool is_at_end;
+    bool is_begun;    /* the first bytes have been looked at */
     bool is_skipping; /* the rest of a cut line is still to come */
     char *data;       /* CL_LINE_MAX_BYTES and one byte more, for the NUL */
     size_t begin;

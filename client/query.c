@@ -187,7 +187,7 @@ int cl_cmd_query(int argc, char **argv)
     args.ask.input_name = cl_args_input_name(&args.input);
     rv = cl_args_open(&args.input, &in);
     if (rv < 0) {
-        cl_complain("cannot open %s: %s", args.ask.input_name, err_text(rv));
+        cl_complain("cannot open %s: %s", args.ask.input_name, cl_lines_error_text(rv));
         return CL_EXIT_FAILED;
     }
     int status = query(&args, &in);

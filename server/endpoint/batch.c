@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
@@ -77,8 +78,13 @@ static int put_answer(struct batch *b, const char *line, size_t len)
 
 static int take_line(struct batch *b, const char *line, size_t len)
 {
+    static const char mark[] = {'\xef', '\xbb', '\xbf'};
     int rv;
     b->line++;
+    if (b->line == 1 && len >= sizeof mark && memcmp(line, mark, sizeof mark) == 0) {
+        line += sizeof mark; /* of the file that was sent, not of its first URL */
+        len -= sizeof mark;
+    }
     if (len > 0 && line[len - 1] == '\r')
         len--;
     if (len > LINE_MAX_BYTES)

@@ -46,6 +46,28 @@ class Extract(unittest.TestCase):
         self.assertEqual(done.stdout, b"a.co.uk\nb.com\nlast.com\n")
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
+    def test_marks_of_an_encoding(self):
+        """Of each file: a UTF-8 mark is no part of its first line, UTF-16 is named."""
+        marked = self.file("marked", b"\xef\xbb\xbfhttp://a.com/\nhttp://b.com/\n")
+        done = self.extract("--fields=line,domain", marked, marked)
+        self.assertEqual(done.stdout, b"1\ta.com\n2\tb.com\n" * 2)
+        wide = self.file("wide", "http://a.com/\n".encode("utf-16"))
+        done = self.extract(marked, wide, marked)
+        self.assertEqual((done.returncode, done.stdout), (1, b"a.com\nb.com\n"))
+        self.assertIn(b"wide: this is UTF-16; convert it with iconv", done.stderr)
+
+    def test_a_url_where_a_file_is_wanted(self):
+        done = self.extract("http://a.com/")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"for one URL: echo 'http://a.com/' | domainc extract", done.stderr)
+
+    def test_options_that_contradict_each_other(self):
+        for args in (["--fields=url", "--format=text"], ["--fields=url", "--format=ndjson"],
+                     ["--count", "--format=tsv"], ["--repeat=3"]):
+            with self.subTest(args=args):
+                done = self.extract(*args)
+                self.assertEqual((done.returncode, done.stdout), (2, b""))
+
     def test_tsv(self):
         done = self.extract("--format=tsv", stdin=b"http://www.a.co.uk/x\ty\\z\n")
         self.assertEqual(done.stdout, b"http://www.a.co.uk/x\\ty\\\\z\twww.a.co.uk\ta.co.uk\tco.uk\n")

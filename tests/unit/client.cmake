@@ -1,6 +1,7 @@
 domaind_test(answer DEPS client)
 domaind_test(errors DEPS client)
 domaind_test(extract_count DEPS domainc_commands)
+domaind_test(extract_read DEPS domainc_commands)
 domaind_test(extract_row DEPS domainc_commands)
 domaind_test(follow DEPS client)
 domaind_test(guard DEPS client)

@@ -138,7 +138,8 @@ static int request_of(char *request, size_t cap, const char *type, const char *b
     return n + (int)len;
 }
 
-static const char text_body[] = "http://www.a.co.uk/\r\n\nhttp://1.2.3.256/\nhttp://b.com:81";
+static const char text_body[] =
+    "\xef\xbb\xbfhttp://www.a.co.uk/\r\n\nhttp://1.2.3.256/\nhttp://b.com:81";
 static const char text_answer[] =
     "{\"url\":\"http://www.a.co.uk/\",\"domain\":\"www.a.co.uk\",\"kind\":\"domain\",\"port\":null,"
     "\"subdomain\":\"www\",\"registrable\":\"a.co.uk\",\"suffix\":\"co.uk\",\"suffix_kind\":"

@@ -57,6 +57,48 @@ START_TEST(every_line_end)
 }
 END_TEST
 
+/* A mark before the first line is no part of it; one of UTF-16 is refused. */
+static const struct {
+    const char *bytes;
+    size_t len;
+    enum cl_mark mark;
+    int rv;
+    const char *line;
+} marks[] = {
+    {"\xef\xbb\xbf"
+     "a\n",
+     5, CL_MARK_UTF8, 1, "a"},
+    {"\xef\xbb\xbf", 3, CL_MARK_UTF8, 0, NULL},
+    {"\xef\xbb", 2, CL_MARK_PART, 1, "\xef\xbb"},
+    {"\xef"
+     "a",
+     2, CL_MARK_NONE, 1,
+     "\xef"
+     "a"},
+    {"\xff\xfe"
+     "a\0",
+     4, CL_MARK_UTF16, -EILSEQ, NULL},
+    {"\xfe\xff\0a", 4, CL_MARK_UTF16, -EILSEQ, NULL},
+    {"\xff", 1, CL_MARK_PART, 1, "\xff"},
+    {"a", 1, CL_MARK_NONE, 1, "a"},
+    {"", 0, CL_MARK_PART, 0, NULL},
+};
+
+START_TEST(marks_of_an_encoding)
+{
+    struct cl_lines in;
+    struct cl_line line;
+    ck_assert_int_eq(cl_mark_of(marks[_i].bytes, marks[_i].len), marks[_i].mark);
+    from_text(&in, marks[_i].bytes, marks[_i].len);
+    if (marks[_i].rv == 1)
+        expect(&in, marks[_i].line, strlen(marks[_i].line));
+    else
+        ck_assert_int_eq(cl_lines_next(&in, &line), marks[_i].rv);
+    ck_assert_int_eq(cl_lines_next(&in, &line), marks[_i].rv < 0 ? marks[_i].rv : 0);
+    cl_lines_close(&in);
+}
+END_TEST
+
 START_TEST(nothing_at_all)
 {
     struct cl_lines in;
@@ -166,7 +208,7 @@ START_TEST(a_pipe_may_make_a_task_wait)
 }
 END_TEST
 
-SUITE_MAIN("lines", SUITE_TEST(every_line_end), SUITE_TEST(nothing_at_all),
-           SUITE_TEST(long_lines_are_cut_and_the_next_is_whole),
+SUITE_MAIN("lines", SUITE_LOOP(marks_of_an_encoding, marks), SUITE_TEST(every_line_end),
+           SUITE_TEST(nothing_at_all), SUITE_TEST(long_lines_are_cut_and_the_next_is_whole),
            SUITE_TEST(a_line_of_the_longest_length_is_whole), SUITE_TEST(arguments_are_lines),
            SUITE_TEST(what_cannot_be_read), SUITE_TEST(a_pipe_may_make_a_task_wait))
