@@ -207,7 +207,7 @@ static bool follow(struct thread_mode *m)
 static int lead_once(struct thread_mode *m)
 {
     for (;;) {
-        m->has_leader = true;
+        m->has_leader = true; /* also while it refuses: a second one would stay for ever */
         pthread_mutex_unlock(&m->lock);
         int fd = lead(m);
         pthread_mutex_lock(&m->lock);
@@ -219,6 +219,7 @@ static int lead_once(struct thread_mode *m)
         }
         if (appoint(m) == 0 || m->server->cfg->thread_overflow == CFG_OVERFLOW_WAIT)
             return fd;
+        m->has_leader = true;
         pthread_mutex_unlock(&m->lock);
         refuse(fd);
         pthread_mutex_lock(&m->lock);

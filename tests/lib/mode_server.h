@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -71,6 +72,7 @@ static NORETURN void served_main(const struct mode_ops *ops, struct config *cfg,
         .hooks = {NULL, served_nothing, served_nothing, served_reopen},
     };
     log_init("test", LOG_ERROR);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* when the test fails */
     mode_hold_signals(true);
     if (listen_set_open(&server.listeners, cfg->listen, (int)cfg->backlog, error) < 0)
         _exit(98);
