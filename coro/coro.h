@@ -71,9 +71,11 @@ struct co_site {
 struct co_task *co_spawn_at(struct co_site *site, const char *name, co_fn *fn, void *arg);
 
 /* Wait until the task has ended; 0 stores its result and releases the handle.
- * -EDEADLK: a task may not join itself; -EBUSY: somebody joins it already. */
+ * -EDEADLK: a task may not join itself; -EBUSY: somebody joins it already;
+ * -EINVAL: it is detached, or was joined (told while its stack lies idle). */
 CO_FN MUST_USE int co_join(struct co_task *task, int64_t deadline_ns, int *ret_result);
-/* Give the handle up: the task releases itself when it ends. */
+/* Give the handle up: the task releases itself when it ends.  NULL is accepted;
+ * a task that is joined or was given up is a bug, said on stderr before abort(). */
 void co_detach(struct co_task *task);
 /* Wake the task with -ECANCELED, now and at every later wait.  Returns at once;
  * join it to know that it has ended.  Harmless on a task that has ended. */

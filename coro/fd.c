@@ -142,11 +142,17 @@ int coro_fd_watch(struct co_fd *f)
     return rv;
 }
 
+static inline bool is_waited_for(const struct co_fd *f, unsigned events)
+{
+    return ((events & CO_READABLE) && (f->reader != NULL || f->parked != NULL)) ||
+           ((events & CO_WRITABLE) && f->writer != NULL);
+}
+
 int coro_fd_await(struct co_loop *loop, struct co_fd *f, enum co_io_event direction,
                   int64_t deadline_ns)
 {
     struct fd_wait **place = direction == CO_READABLE ? &f->reader : &f->writer;
-    if (*place != NULL || (direction == CO_READABLE && f->parked != NULL))
+    if (is_waited_for(f, direction))
         return -EBUSY;
     if (!f->is_watched) {
         f->ready &= (uint8_t)~direction;
@@ -163,6 +169,27 @@ int coro_fd_await(struct co_loop *loop, struct co_fd *f, enum co_io_event direct
     if (self.f == NULL)
         return -EBADF;
     *place = NULL;
+    return rv;
+}
+
+int coro_fd_await_any(struct co_loop *loop, struct co_fd *f, unsigned events, int64_t deadline_ns)
+{
+    if (is_waited_for(f, events))
+        return -EBUSY;
+    struct fd_wait self = {.f = f, .task = loop->self};
+    if (events & CO_READABLE)
+        f->reader = &self;
+    if (events & CO_WRITABLE)
+        f->writer = &self;
+    loop->fd_waits++;
+    int rv = coro_park(CO_WAIT_FD, (const void *)(intptr_t)f->fd, deadline_ns);
+    loop->fd_waits--;
+    if (self.f == NULL)
+        return -EBADF;
+    if (f->reader == &self)
+        f->reader = NULL;
+    if (f->writer == &self)
+        f->writer = NULL;
     return rv;
 }
 
@@ -215,6 +242,20 @@ static void wake_closed(struct fd_wait *wait)
     coro_wake(wait->task, -EBADF);
 }
 
+/* Those that wait for a descriptor which has no record. */
+static void close_probes(struct co_loop *loop, int fd)
+{
+    LIST_FOR_EACH(link, &loop->probes)
+    {
+        struct fd_probe *probe = LIST_ENTRY(link, struct fd_probe, link);
+        if (probe->fd != fd || probe->watch == NULL)
+            continue;
+        reactor_unwatch(probe->watch);
+        probe->watch = NULL;
+        coro_wake(probe->task, -EBADF);
+    }
+}
+
 int co_close(int fd)
 {
     struct co_loop *loop = coro_loop_tls;
@@ -226,5 +267,7 @@ int co_close(int fd)
             loop->parked_fds--;
         forget(f);
     }
+    if (loop != NULL && UNLIKELY(!list_is_empty(&loop->probes)))
+        close_probes(loop, fd);
     return close(fd) < 0 ? -errno : 0;
 }

@@ -17,6 +17,14 @@ struct fd_wait {
     struct co_task *task;
 };
 
+/* A task that waits for a descriptor which others read and write; on its stack. */
+struct fd_probe {
+    struct list link; /* in the loop's list */
+    int fd;
+    struct co_task *task;
+    struct reactor_watch *watch; /* NULL: closed meanwhile */
+};
+
 struct co_fd {
     int fd;
     uint8_t ready; /* set of enum co_io_event: the kernel may have something */
@@ -56,6 +64,10 @@ MUST_USE int coro_fd_watch(struct co_fd *f);
 /* Park until the direction is ready; 0: fd may be tried (again). */
 MUST_USE int coro_fd_await(struct co_loop *loop, struct co_fd *f, enum co_io_event direction,
                            int64_t deadline_ns);
+
+/* The same until any of the directions is. */
+MUST_USE int coro_fd_await_any(struct co_loop *loop, struct co_fd *f, unsigned events,
+                               int64_t deadline_ns);
 
 /* Before a call: park when the direction is known to be empty; refuse when
  * cancelled.  0: nothing known, call. */

@@ -146,6 +146,7 @@ struct co_loop {
     struct co_fd **fds; /* by descriptor */
     size_t fds_cap;
     struct co_fd *fd_pool;
+    struct list probes; /* tasks in co_wait_fd */
     size_t parked_fds;
     struct dns *dns; /* NULL: no name was asked for yet */
 
@@ -285,6 +286,8 @@ bool coro_port_is_posted(const struct co_port *port);
 /* Run what was posted. */
 void coro_port_run(struct co_port *port);
 
+/* A bug of the caller's that no return value could repair. */
+NORETURN void coro_die(const char *what);
 NORETURN void coro_die_outside(const char *call);
 
 /* The running task when it may block.  Calling this outside a task is a bug of

@@ -265,10 +265,6 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadl
 
 /* ---- any descriptor ---- */
 
-struct fd_probe {
-    struct co_task *task;
-};
-
 static void on_probe(void *arg, unsigned events)
 {
     (void)events;
@@ -276,35 +272,44 @@ static void on_probe(void *arg, unsigned events)
     coro_wake(probe->task, 0);
 }
 
+/* Watched only while we wait: its owner may close it without telling us. */
+static int wait_probing(struct co_loop *loop, int fd, unsigned events, int64_t deadline_ns)
+{
+    struct reactor_watch *watch = malloc(reactor_watch_bytes());
+    if (watch == NULL)
+        return -ENOMEM;
+    struct fd_probe probe = {.fd = fd, .task = loop->self, .watch = watch};
+    unsigned what = ((events & CO_READABLE) ? REACTOR_READ : 0U) |
+                    ((events & CO_WRITABLE) ? REACTOR_WRITE : 0U);
+    int rv = reactor_watch(loop->reactor, watch, fd, what, REACTOR_LEVEL, on_probe, &probe);
+    if (rv == 0) {
+        list_add_head(&loop->probes, &probe.link);
+        loop->fd_waits++;
+        rv = coro_park(CO_WAIT_FD, (const void *)(intptr_t)fd, deadline_ns);
+        loop->fd_waits--;
+        list_del(&probe.link);
+        if (probe.watch != NULL)
+            reactor_unwatch(watch);
+        else
+            rv = -EBADF;
+    }
+    free(watch);
+    return rv;
+}
+
 int co_wait_fd(int fd, unsigned events, int64_t deadline_ns)
 {
     struct co_loop *loop = coro_self_or_die("co_wait_fd")->loop;
     if (loop->self->is_cancelled)
         return -ECANCELED;
-    int got = coro_fd_poll(fd, events);
-    if (got != 0) {
-        coro_count_io(loop);
-        return got;
+    int got;
+    while ((got = coro_fd_poll(fd, events)) == 0) {
+        struct co_fd *f = coro_fd_find(loop, fd);
+        int rv = f != NULL && f->is_watched ? coro_fd_await_any(loop, f, events, deadline_ns)
+                                            : wait_probing(loop, fd, events, deadline_ns);
+        if (rv < 0)
+            return rv;
     }
-    if (coro_fd_find(loop, fd) != NULL && coro_fd_find(loop, fd)->is_watched)
-        return -EBUSY;
-    /* Watched only while we wait: its owner may close it without telling us. */
-    struct reactor_watch *probe_watch = malloc(reactor_watch_bytes());
-    if (probe_watch == NULL)
-        return -ENOMEM;
-    struct fd_probe probe = {.task = loop->self};
-    unsigned what = ((events & CO_READABLE) ? REACTOR_READ : 0U) |
-                    ((events & CO_WRITABLE) ? REACTOR_WRITE : 0U);
-    int rv = reactor_watch(loop->reactor, probe_watch, fd, what, REACTOR_LEVEL, on_probe, &probe);
-    if (rv == 0) {
-        loop->fd_waits++;
-        rv = coro_park(CO_WAIT_FD, (const void *)(intptr_t)fd, deadline_ns);
-        loop->fd_waits--;
-        reactor_unwatch(probe_watch);
-    }
-    free(probe_watch);
-    if (rv < 0)
-        return rv;
-    got = coro_fd_poll(fd, events);
-    return got != 0 ? got : (int)events;
+    coro_count_io(loop);
+    return got;
 }

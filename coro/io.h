@@ -46,9 +46,9 @@ CO_FN MUST_USE int co_connect(int fd, const struct sockaddr *addr, socklen_t len
                               int64_t deadline_ns);
 
 /* Wait until fd is ready for any of `events` (a set of enum co_io_event);
- * returns those that are.  For descriptors that other code reads and writes
- * (libcurl): the loop does not know whether they were drained, so each wait
- * asks the kernel again. */
+ * returns those that are.  Made for descriptors that other code reads, writes
+ * and perhaps closes (libcurl): the loop does not know whether they were
+ * drained, so each wait asks the kernel.  -EBUSY as for the other calls. */
 CO_FN MUST_USE int co_wait_fd(int fd, unsigned events, int64_t deadline_ns);
 
 /* Wake whoever waits on fd with -EBADF, forget it, close it.  0 or -errno. */

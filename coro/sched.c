@@ -116,6 +116,12 @@ void coro_wake(struct co_task *task, int woken)
     coro_ready(loop, task);
 }
 
+void coro_die(const char *what)
+{
+    fprintf(stderr, "coro: %s\n", what);
+    abort();
+}
+
 void coro_die_outside(const char *call)
 {
     fprintf(stderr, "coro: %s called outside a task\n", call);
@@ -371,6 +377,7 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     loop->ring_slot = -1;
     loop->now_ns = clock_now_ns();
     list_init(&loop->fired);
+    list_init(&loop->probes);
     coro_timers_init(&loop->timers);
     coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
                                                                   : CO_STACK_BYTES_DEFAULT);

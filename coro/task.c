@@ -247,6 +247,11 @@ int co_join(struct co_task *task, int64_t deadline_ns, int *ret_result)
 
 void co_detach(struct co_task *task)
 {
+    if (UNLIKELY(task == NULL))
+        return;
+    /* Its stack would come back twice. */
+    if (UNLIKELY(task->joiner != NULL || task->is_detached || task->state == CO_TASK_FREE))
+        coro_die("co_detach of a task that is joined or was given up");
     if (task->state == CO_TASK_DEAD)
         release(task);
     else

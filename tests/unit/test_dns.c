@@ -60,7 +60,7 @@ static void label_of(const struct message *m, char label[64])
 
 static unsigned type_of(const struct message *m)
 {
-    return m->data[m->len - 4] << 8U | m->data[m->len - 3];
+    return (unsigned)m->data[m->len - 4] << 8U | m->data[m->len - 3];
 }
 
 static void set_answers(struct message *m, unsigned flags, unsigned count)

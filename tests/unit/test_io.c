@@ -426,6 +426,74 @@ START_TEST(wait_fd_asks_the_kernel)
 }
 END_TEST
 
+/* One that the loop reads and writes, too: its watch is used, beside other waiters. */
+static int late_closer(void *arg)
+{
+    ck_assert_int_eq(co_sleep(5 * NS_PER_MS), 0);
+    return co_close((int)(intptr_t)arg);
+}
+
+static int fd_waiter(void *arg)
+{
+    return co_wait_fd((int)(intptr_t)arg, CO_READABLE, soon());
+}
+
+static int wait_watched_main(void *arg)
+{
+    (void)arg;
+    int pair[2], result;
+    char c;
+    make_pair(pair);
+    ck_assert_int_eq(co_read(pair[0], &c, 1, co_after(NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, co_after(NS_PER_MS)), -ETIMEDOUT);
+    co_detach(co_spawn(late_writer, (void *)(intptr_t)pair[1]));
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), CO_READABLE);
+    char buf[16];
+    ck_assert_int_eq(co_read(pair[0], buf, sizeof(buf), soon()), 4);
+    ck_assert_int_eq(co_read(pair[0], &c, 1, co_after(NS_PER_MS)), -ETIMEDOUT);
+    /* one waiter a direction */
+    struct co_task *reader = co_spawn(blocked_reader, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), -EBUSY);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_WRITABLE, soon()), CO_WRITABLE);
+    co_cancel(reader);
+    ck_assert_int_eq(co_join(reader, soon(), &result), 0);
+    struct co_task *waiter = co_spawn(fd_waiter, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_read(pair[0], &c, 1, soon()), -EBUSY);
+    ck_assert_int_eq(co_close(pair[0]), 0);
+    ck_assert_int_eq(co_join(waiter, soon(), &result), 0);
+    ck_assert_int_eq(result, -EBADF);
+    return co_close(pair[1]);
+}
+
+START_TEST(wait_fd_shares_the_watch_of_other_calls)
+{
+    run(wait_watched_main);
+}
+END_TEST
+
+static int wait_closed_main(void *arg)
+{
+    (void)arg;
+    int pair[2];
+    make_pair(pair);
+    co_detach(co_spawn(late_closer, (void *)(intptr_t)pair[0]));
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), -EBADF);
+    int other[2];
+    make_pair(other);
+    ck_assert_int_eq(other[0], pair[0]);
+    ck_assert_int_eq(co_wait_fd(other[0], CO_READABLE, co_after(NS_PER_MS)), -ETIMEDOUT);
+    co_close(other[0]), co_close(other[1]);
+    return co_close(pair[1]);
+}
+
+START_TEST(close_wakes_who_waits_for_the_descriptor)
+{
+    run(wait_closed_main);
+}
+END_TEST
+
 /* The descriptor stays readable until the waiter has run, while a task that is
  * always ready keeps the loop from waiting: the waiter must get its turn. */
 static int busy(void *arg)
@@ -857,6 +925,8 @@ SUITE_MAIN("io", SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together
            SUITE_TEST(scenario_25_close_wakes_waiters_and_a_reused_number_is_clean),
            SUITE_TEST(cancel_then_close), SUITE_TEST(wait_fd_asks_the_kernel),
            SUITE_TEST(wait_fd_gets_its_turn_on_a_busy_loop),
+           SUITE_TEST(wait_fd_shares_the_watch_of_other_calls),
+           SUITE_TEST(close_wakes_who_waits_for_the_descriptor),
            SUITE_TEST(a_parked_descriptor_fires_and_times_out),
            SUITE_TEST(a_burst_of_parked_descriptors_shares_a_stack),
            SUITE_TEST(slow_tasks_of_parked_descriptors_let_the_loop_look_up),

@@ -1,8 +1,11 @@
 /* The life of tasks: order, join, detach, cancel, sleep, and posts. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "coro/coro.h"
 #include "coro/inspect.h"
@@ -128,6 +131,112 @@ START_TEST(join_gives_results_and_refuses_misuse)
 {
     ck_assert_int_eq(run(joins_main), 0);
     ck_assert_str_eq(trace, "woken ");
+}
+END_TEST
+
+static int joined_twice_main(void *arg)
+{
+    (void)arg;
+    struct co_task *task = co_spawn(give, NULL);
+    ck_assert_int_eq(co_join(task, CO_NO_DEADLINE, NULL), 0);
+    ck_assert_int_eq(co_join(task, CO_NO_DEADLINE, NULL), -EINVAL);
+    co_cancel(task); /* of the dead: harmless */
+    task = co_spawn(give, NULL);
+    co_detach(task);
+    ck_assert_int_eq(co_join(task, CO_NO_DEADLINE, NULL), -EINVAL);
+    co_detach(NULL);
+    return 0;
+}
+
+START_TEST(a_task_is_joined_once)
+{
+    ck_assert_int_eq(run(joined_twice_main), 0);
+}
+END_TEST
+
+/* ---- misuse that no return value could repair ---- */
+
+static int detach_joined(void *arg)
+{
+    (void)arg;
+    struct co_task *task = co_spawn(wait_for_ever, NULL);
+    co_detach(co_spawn(second_joiner, task));
+    co_yield ();
+    co_detach(task);
+    return 0;
+}
+
+static int detach_twice(void *arg)
+{
+    (void)arg;
+    struct co_task *task = co_spawn(wait_for_ever, NULL);
+    co_detach(task);
+    co_detach(task);
+    return 0;
+}
+
+static int enable_alone(void *arg)
+{
+    (void)arg;
+    co_cancel_enable();
+    return 0;
+}
+
+static int leave_outer_scope(void *arg)
+{
+    (void)arg;
+    struct co_scope outer, inner;
+    co_scope_enter(&outer, CO_NO_DEADLINE);
+    co_scope_enter(&inner, CO_NO_DEADLINE);
+    co_scope_leave(&outer);
+    return 0;
+}
+
+static void sleep_outside(void *arg)
+{
+    (void)arg;
+    (void)!co_sleep(NS_PER_MS);
+}
+
+static int post_a_sleep(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(co_loop_post(co_loop_self(), sleep_outside, NULL), 0);
+    return co_sleep(NS_PER_S);
+}
+
+static const struct {
+    co_fn *fn;
+    const char *says;
+} fatal[] = {{detach_joined, "coro: co_detach of a task that is joined"},
+             {detach_twice, "coro: co_detach of a task that is joined"},
+             {enable_alone, "cancel_off > 0"},
+             {leave_outer_scope, "task->scope == scope"},
+             {post_a_sleep, "coro: co_sleep called outside a task"}};
+
+START_TEST(misuse_is_named_and_fatal)
+{
+    int ends[2], status;
+    char text[4096];
+    size_t len = 0;
+    ssize_t n;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        co_run(fatal[_i].fn, NULL, NULL);
+        _exit(0);
+    }
+    close(ends[1]);
+    while (len < sizeof(text) - 1 && (n = read(ends[0], text + len, sizeof(text) - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    ck_assert_msg(strstr(text, fatal[_i].says) != NULL, "said: %s", text);
 }
 END_TEST
 
@@ -322,7 +431,8 @@ END_TEST
 
 SUITE_MAIN("task", SUITE_TEST(tasks_take_turns),
            SUITE_TEST(sleeps_end_in_the_order_of_their_deadlines),
-           SUITE_TEST(join_gives_results_and_refuses_misuse),
+           SUITE_TEST(join_gives_results_and_refuses_misuse), SUITE_TEST(a_task_is_joined_once),
+           SUITE_LOOP(misuse_is_named_and_fatal, fatal),
            SUITE_TEST(cancel_is_sticky_and_the_end_of_the_loop_cancels),
            SUITE_TEST(many_tasks_sleep_and_are_joined_twice),
            SUITE_TEST(scenario_30_a_hundred_thousand_guarded_tasks),
