@@ -19,6 +19,7 @@
 #define EMPTY_TRIES 3
 /* Shorter parts than this say nothing. */
 #define PART_LEAST_NS (200 * NS_PER_MS)
+#define PART_STEP_NS  (10 * NS_PER_MS)
 
 /* ---- who takes part ---- */
 
@@ -145,7 +146,8 @@ int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenar
         o->rounds--;
     while (o->load.duration_ns > PART_LEAST_NS &&
            lg_compare_seconds(o, scenarios, n_scenarios, n) > budget) {
-        int64_t shorter_ns = o->load.duration_ns * 9 / 10;
+        int64_t shorter_ns =
+            o->load.duration_ns - o->load.duration_ns % PART_STEP_NS - PART_STEP_NS;
         o->load.duration_ns = shorter_ns > PART_LEAST_NS ? shorter_ns : PART_LEAST_NS;
     }
     double needed = lg_compare_seconds(o, scenarios, n_scenarios, n);

@@ -205,6 +205,10 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
 void lg_versus(FILE *out, const struct lg_comparison *c)
 {
     fprintf(out, "%s: %s\n", c->scenario->name, c->scenario->shows);
+    if (c->interrupted && c->sides[0].n + c->sides[c->n - 1].n == 0) {
+        fputs("  interrupted before the first block\n", out);
+        return;
+    }
     if (c->server_core >= 0)
         fprintf(out, "  one server core (%d), loadgen on core %d", c->server_core, c->own_core);
     else

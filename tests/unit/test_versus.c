@@ -131,6 +131,12 @@ static void interrupted(void)
     c->interrupted = true;
 }
 
+static void interrupted_at_once(void)
+{
+    c->interrupted = true;
+    c->sides[0].n = c->sides[1].n = 0;
+}
+
 static const struct {
     void (*happen)(void);
     int exit_code;
@@ -148,6 +154,7 @@ static const struct {
     {fails, 0, "first, open loop: 3 sent = 1 ok + 2 reset"},
     {loses_a_count, 4, ""},
     {interrupted, 130, "interrupted: this is a partial result"},
+    {interrupted_at_once, 130, "what a test shows\n  interrupted before the first block\n"},
 };
 
 START_TEST(doubts_are_said)
