@@ -76,7 +76,8 @@ enum lg_reply_turn lg_reply_feed(struct lg_reply *r, const char *bytes, size_t n
         http_parser_pause(parser_of(r), 0);
     }
     bool is_first = !r->started && n > 0;
-    *ret_used = http_parser_execute(parser_of(r), &settings, bytes, n);
+    size_t used = http_parser_execute(parser_of(r), &settings, bytes, n);
+    *ret_used = used < n ? used : n; /* it says 1 when the end of the stream is wrong */
     if (r->done)
         return LG_REPLY_DONE;
     enum http_errno problem = HTTP_PARSER_ERRNO(parser_of(r));

@@ -96,6 +96,7 @@ START_TEST(a_half_answer_is_not_completed_by_the_end)
     const char *half = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel";
     ck_assert_int_eq(lg_reply_feed(&r, half, strlen(half), &used), LG_REPLY_MORE);
     ck_assert_int_eq(lg_reply_feed(&r, NULL, 0, &used), LG_REPLY_BAD);
+    ck_assert_uint_eq(used, 0);
 }
 END_TEST
 
