@@ -78,7 +78,7 @@ static bool abandon(struct prof_slot *slot, struct prof_node *from, const struct
     return true;
 }
 
-void prof_exit_slow(struct prof_scope *s)
+static void exit_slow(struct prof_scope *s)
 {
     struct prof_cursor *c = s->cursor;
     struct prof_slot *slot = prof_self.slot;
@@ -95,6 +95,41 @@ void prof_exit_slow(struct prof_scope *s)
     PROF_ADD(s->node->in_flight, -1);
     c->node = s->caller;
     c->top = s->up;
+}
+
+NOINLINE void prof_enter_recorded(struct prof_scope *s, const struct prof_site *site)
+{
+    struct prof_cursor *c = s->cursor;
+    uint64_t now = prof_ticks();
+    struct prof_node *caller = c->node;
+    struct prof_node *n = prof_child(prof_self.slot, caller, site);
+    PROF_ADD(caller->self, now - c->last);
+    PROF_ADD(n->calls, 1);
+    PROF_ADD(n->in_flight, 1);
+    s->up = c->top;
+    s->node = n;
+    s->caller = caller;
+    s->entered = now;
+    c->node = n;
+    c->top = s;
+    c->last = now;
+}
+
+NOINLINE void prof_exit_recorded(struct prof_scope *s)
+{
+    struct prof_cursor *c = s->cursor;
+    if (UNLIKELY(c->top != s || c->is_off)) {
+        exit_slow(s);
+        return;
+    }
+    uint64_t now = prof_ticks();
+    struct prof_node *n = s->node;
+    PROF_ADD(n->self, now - c->last);
+    PROF_ADD(n->in_flight, -1);
+    prof_note_slice(n, now - (s->entered > c->slice_start ? s->entered : c->slice_start));
+    c->node = s->caller;
+    c->top = s->up;
+    c->last = now;
 }
 
 /* A long run slice ends: every open scope of it may have a new longest one. */

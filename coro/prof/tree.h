@@ -134,7 +134,6 @@ extern _Thread_local struct prof_thread prof_self __attribute__((tls_model("init
 /* The rare paths of the functions below (tree.c). */
 struct prof_node *prof_child_slow(struct prof_slot *slot, struct prof_node *parent,
                                   const struct prof_site *site);
-void prof_exit_slow(struct prof_scope *s);
 void prof_slice_ends(struct prof_cursor *c, uint64_t now);
 
 static inline uint32_t prof_hash(uint32_t parent, const struct prof_site *site)
@@ -159,42 +158,20 @@ static inline void prof_note_slice(struct prof_node *n, uint64_t span)
         PROF_SET(n->slice, span);
 }
 
+/* Out of line, although they are short: a request has half a dozen scopes, and what
+ * they cost is fetching instructions. */
+void prof_enter_recorded(struct prof_scope *s, const struct prof_site *site);
+void prof_exit_recorded(struct prof_scope *s);
+
 static inline void prof_enter(struct prof_scope *s, const struct prof_site *site)
 {
-    struct prof_cursor *c = prof_self.current;
-    s->cursor = c;
-    if (c == NULL)
-        return;
-    uint64_t now = prof_ticks();
-    struct prof_node *caller = c->node;
-    struct prof_node *n = prof_child(prof_self.slot, caller, site);
-    PROF_ADD(caller->self, now - c->last);
-    PROF_ADD(n->calls, 1);
-    PROF_ADD(n->in_flight, 1);
-    s->up = c->top;
-    s->node = n;
-    s->caller = caller;
-    s->entered = now;
-    c->node = n;
-    c->top = s;
-    c->last = now;
+    s->cursor = prof_self.current;
+    if (s->cursor != NULL)
+        prof_enter_recorded(s, site);
 }
 
 static inline void prof_exit(struct prof_scope *s)
 {
-    struct prof_cursor *c = s->cursor;
-    if (c == NULL)
-        return;
-    if (UNLIKELY(c->top != s || c->is_off)) {
-        prof_exit_slow(s);
-        return;
-    }
-    uint64_t now = prof_ticks();
-    struct prof_node *n = s->node;
-    PROF_ADD(n->self, now - c->last);
-    PROF_ADD(n->in_flight, -1);
-    prof_note_slice(n, now - (s->entered > c->slice_start ? s->entered : c->slice_start));
-    c->node = s->caller;
-    c->top = s->up;
-    c->last = now;
+    if (s->cursor != NULL)
+        prof_exit_recorded(s);
 }
