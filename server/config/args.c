@@ -120,13 +120,15 @@ int cfg_args_apply(const struct cfg_args *args, struct config *cfg, struct cfg_e
 /* Words of text, wrapped; the first line continues at column `at`. */
 static void print_wrapped(FILE *out, const char *text, size_t at)
 {
-    while (*text != '\0') {
+    for (bool is_first = true; *text != '\0'; is_first = false) {
         size_t word = strcspn(text, " ");
         if (at + word > HELP_WIDTH) {
             fprintf(out, "\n%*s", HELP_COLUMN, "");
             at = HELP_COLUMN;
+        } else if (!is_first) {
+            fputc(' ', out);
         }
-        fprintf(out, "%.*s ", (int)word, text);
+        fprintf(out, "%.*s", (int)word, text);
         at += word + 1;
         text += word;
         text += strspn(text, " ");
