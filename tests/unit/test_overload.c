@@ -59,6 +59,18 @@ static const struct http_route routes[] = {
     {"/health", "GET, HEAD, OPTIONS", work, HTTP_ROUTE_QUIET},
 };
 
+/* The tests may share a process: each begins long after what the one before saw. */
+static void begin(void)
+{
+    limits = http_limits_default;
+    app = (struct http_app){.routes = routes, .route_count = ARRAY_LEN(routes)};
+    handled = 0;
+    looks = 0;
+    now_ns += 1000 * NS_PER_S;
+    memset(stages, 0, sizeof stages);
+    memset(refusals, 0, sizeof refusals);
+}
+
 /* One request in a server with these limits; what it answered. */
 static void ask(const char *path, int64_t queued_ns, const char *expected)
 {
@@ -72,8 +84,6 @@ static void ask(const char *path, int64_t queued_ns, const char *expected)
     p.now_ns = now_ns;
     app.hooks.on_stage = on_stage;
     app.hooks.on_refuse = on_refuse;
-    app.routes = routes;
-    app.route_count = ARRAY_LEN(routes);
     atomic_store(&app.limits, &limits);
     enum http_turn turn = http_session_init(&session, &app, &p.io, NULL, 0);
     ck_assert_int_ne(turn, HTTP_TURN_CLOSE);
@@ -86,7 +96,7 @@ static void ask(const char *path, int64_t queued_ns, const char *expected)
 
 START_TEST(what_waited_too_long_is_refused)
 {
-    limits = http_limits_default;
+    begin();
     limits.queue_delay_max_ns = 50 * NS_PER_MS;
     ask("/work", 50 * NS_PER_MS, "200 OK");
     ask("/work", 51 * NS_PER_MS, "200 OK"); /* one late request may be chance */
@@ -108,7 +118,7 @@ END_TEST
 
 START_TEST(beyond_what_may_be_in_work_is_refused)
 {
-    limits = http_limits_default;
+    begin();
     limits.in_flight_max = 3;
     atomic_store(&app.in_flight, 2);
     ask("/work", 0, "200 OK");
@@ -138,11 +148,9 @@ START_TEST(connections_take_turns_when_others_wait)
     static const char in[] = "GET /work HTTP/1.1\r\nHost: a\r\n\r\n";
     struct pair_io p;
     struct http_session session;
-    limits = http_limits_default;
+    begin();
     pair_init(&p, in, sizeof in - 1);
     p.at_end = -EAGAIN;
-    app.routes = routes;
-    app.route_count = ARRAY_LEN(routes);
     atomic_store(&app.limits, &limits);
     atomic_store(&app.is_crowded, crowds[_i].is_crowded);
     ck_assert_int_eq(http_session_init(&session, &app, &p.io, NULL, 0), HTTP_TURN_IDLE);
@@ -157,9 +165,8 @@ END_TEST
 
 START_TEST(the_kernel_is_asked_rarely_while_nothing_is_late)
 {
-    limits = http_limits_default;
+    begin();
     limits.queue_delay_max_ns = 80 * NS_PER_MS;
-    now_ns = NS_PER_S;
     ask("/work", 0, "200 OK");
     ck_assert_uint_eq(looks, 1);
     for (int i = 0; i < 9; i++, now_ns += NS_PER_MS)
@@ -178,7 +185,7 @@ END_TEST
 
 START_TEST(computing_takes_a_place)
 {
-    limits = http_limits_default;
+    begin();
     app.places = &places;
     ck_assert_int_eq(http_places_init(&places, 1), 0);
     ask("/work", 0, "200 OK");
@@ -195,7 +202,7 @@ END_TEST
 
 START_TEST(no_place_in_time_is_refused)
 {
-    limits = http_limits_default;
+    begin();
     limits.queue_delay_max_ns = 20 * NS_PER_MS;
     app.places = &places;
     ck_assert_int_eq(http_places_init(&places, 0), 0);
