@@ -9,8 +9,8 @@
  * in a new task -> closed.  A struct conn is on its worker's `idle` list
  * exactly while it is parked, so draining knows which ones may be closed.
  *
- * The worker's first task (tend) stays until it is told to stop, ends the
- * accepting tasks, which empty their queue first, and goes when the last
+ * The worker's first task (tend) stays until it is told to stop, shuts new
+ * handshakes out, ends the accepting tasks, which empty their queue first, and goes when the last
  * connection has; when it returns early (cut), co_run cancels what is left. */
 #include <errno.h>
 #include <fcntl.h>
@@ -236,7 +236,6 @@ static void take(const struct accepting *a, int fd)
 /* Take what is queued already: closing would reset it. */
 static void empty_queue(const struct accepting *a)
 {
-    listen_quiesce(a->fd);
     for (;;) {
         int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
@@ -319,6 +318,15 @@ static int sleep_for_ever(void *arg)
     return co_sleep_until(CO_NO_DEADLINE);
 }
 
+/* Shut new handshakes out, and let those complete that have begun. */
+static int settle(const struct worker *w)
+{
+    for (size_t i = 0; i < w->accepting_count; i++)
+        if (!w->accepting[i].is_inherited)
+            listen_quiesce(w->accepting[i].fd);
+    return co_sleep(MODE_SETTLE_NS);
+}
+
 /* The worker's first task: see the head of this file. */
 static int tend(void *arg)
 {
@@ -336,6 +344,8 @@ static int tend(void *arg)
         sem_post(&w->mode->started);
         rv = co_join(w->gate, CO_NO_DEADLINE, &result);
     }
+    if (rv == 0 && !w->is_cut)
+        rv = settle(w);
     stop_accepting(w);
     while (!w->is_cut && rv == 0 && (w->conn_count > 0 || atomic_load(&w->mode->arriving) > 0)) {
         close_idle(w);

@@ -71,6 +71,10 @@ extern const struct mode_ops mode_prefork;
  * closed; one that still gets requests is told with an answer. */
 #define MODE_DRAIN_IDLE_NS NS_PER_S
 
+/* Handshakes that had begun when new ones were shut out may still complete for so
+ * long: closing a listener sooner would reset whoever has just connected. */
+#define MODE_SETTLE_NS (100 * NS_PER_MS)
+
 /* What the composition root does when a signal asks for it; on the main thread. */
 struct mode_hooks {
     void *arg;

@@ -65,6 +65,7 @@ struct prefork_mode {
     int64_t next_reduce_ns; /* when the next surplus child may be ended */
     int64_t backoff_ns;
     bool is_draining;
+    int64_t settled_ns; /* while draining: when no handshake completes any more */
     bool is_cut;
     bool is_listening;
 };
@@ -493,9 +494,10 @@ static void tick(struct mode_server *server)
         return;
     }
     prod(m, SCORE_KEEPALIVE, MODE_DRAIN_IDLE_NS, m->board->count);
-    if (queued(m) == 0)
+    int waiting = queued(m);
+    if (waiting == 0 && clock_now_ns() >= m->settled_ns)
         close_listeners(m);
-    else if (census.alive == 0 && !m->is_cut)
+    else if (waiting > 0 && census.alive == 0 && !m->is_cut)
         spawn_some(m, 1); /* the last child looked a moment too early */
 }
 
@@ -515,6 +517,7 @@ static void drain(struct mode_server *server)
         if (!server->listeners.items[i].is_inherited)
             listen_quiesce(server->listeners.items[i].fd);
     m->is_draining = true;
+    m->settled_ns = clock_add_ns(clock_now_ns(), MODE_SETTLE_NS);
     signal_all(m, SIGTERM);
 }
 

@@ -49,6 +49,7 @@ struct thread_mode {
     bool has_leader;
     bool is_closed; /* no listeners any more */
     atomic_bool is_draining;
+    atomic_llong settled_ns; /* while draining: when no handshake completes any more */
     atomic_bool is_cut;
 };
 
@@ -114,6 +115,12 @@ static int accept_any(const struct pollfd *fds, size_t count)
     return rv;
 }
 
+static int settle_ms(struct thread_mode *m)
+{
+    int64_t left_ns = atomic_load(&m->settled_ns) - clock_now_ns();
+    return left_ns > 0 ? (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS) : 0;
+}
+
 /* The next connection; -ESHUTDOWN when draining and none is queued. */
 static int lead(struct thread_mode *m)
 {
@@ -132,11 +139,11 @@ static int lead(struct thread_mode *m)
             if (listeners->items[i].is_inherited)
                 fds[i].fd = -1; /* it lives on: its next owner takes what is queued */
         PROF_WAIT_BEGIN("{poll}");
-        int ready = poll(fds, is_draining ? n : n + 1, is_draining ? 0 : -1);
+        int ready = poll(fds, is_draining ? n : n + 1, is_draining ? settle_ms(m) : -1);
         prof_wait_end();
-        if (ready == 0 && is_draining)
+        if (ready == 0 && is_draining && settle_ms(m) == 0)
             return -ESHUTDOWN;
-        if (ready < 0)
+        if (ready <= 0)
             continue;
         int fd = accept_any(fds, n);
         if (fd >= 0) {
@@ -294,6 +301,8 @@ static void drain(struct mode_server *server)
     for (size_t i = 0; i < server->listeners.count; i++)
         if (!server->listeners.items[i].is_inherited)
             listen_quiesce(server->listeners.items[i].fd);
+    if (!atomic_load(&m->is_draining))
+        atomic_store(&m->settled_ns, clock_add_ns(clock_now_ns(), MODE_SETTLE_NS));
     atomic_store(&m->is_draining, true);
     stop_leading(m);
 }
