@@ -54,8 +54,9 @@ static int after(struct io_block *b, int option, int64_t *armed_ns, int64_t dead
         return -ECANCELED;
     if (atomic_load_explicit(&b->is_hurried, memory_order_relaxed))
         return -ETIMEDOUT;
-    if (error == EINTR || deadline_ns == CLOCK_NEVER)
+    if (deadline_ns == CLOCK_NEVER)
         return 0;
+    /* after a signal, too: each one starts the socket's timeout anew */
     int64_t left_ns = deadline_ns - clock_now_ns();
     if (left_ns <= 0)
         return -ETIMEDOUT;

@@ -1,6 +1,8 @@
 /* Both transports over real sockets: whole writes, deadlines, ends, cancel. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -162,7 +164,115 @@ START_TEST(a_cut_wakes_a_blocked_read)
 }
 END_TEST
 
+/* ---- a client that keeps us waiting ---- */
+
+static int64_t patience_ns;
+
+static void hurry(int signo)
+{
+    (void)signo;
+    io_block_hurry(&block, patience_ns);
+}
+
+struct prodder {
+    pthread_t whom;
+    atomic_bool is_over;
+};
+
+/* Again and again: one signal may come a moment before the wait. */
+static void *prod(void *arg)
+{
+    struct prodder *prodder = arg;
+    while (!atomic_load(&prodder->is_over)) {
+        usleep(5000);
+        pthread_kill(prodder->whom, SIGUSR2);
+    }
+    return NULL;
+}
+
+/* Call fn while signals come; then as if there had been none. */
+static ssize_t while_prodded(ssize_t (*fn)(void))
+{
+    struct sigaction action = {.sa_handler = hurry, .sa_flags = SA_RESTART}, before;
+    struct prodder prodder = {.whom = pthread_self()};
+    pthread_t thread;
+    ck_assert_int_eq(sigaction(SIGUSR2, &action, &before), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, prod, &prodder), 0);
+    ssize_t rv = fn();
+    atomic_store(&prodder.is_over, true);
+    pthread_join(thread, NULL);
+    sigaction(SIGUSR2, &before, NULL);
+    return rv;
+}
+
+static ssize_t read_more(void)
+{
+    char byte;
+    io_block_expect(&block);
+    return block.io.ops->read(&block.io, &byte, 1, clock_now_ns() + 60 * NS_PER_S);
+}
+
+static ssize_t read_idle(void)
+{
+    char byte;
+    return block.io.ops->read(&block.io, &byte, 1, clock_now_ns() + NS_PER_S / 4);
+}
+
+static ssize_t write_much(void)
+{
+    static char much[8 << 20];
+    struct iovec iov = {much, sizeof much};
+    return block.io.ops->writev(&block.io, &iov, 1, clock_now_ns() + 60 * NS_PER_S);
+}
+
+static const struct {
+    ssize_t (*fn)(void);
+    bool ends_early;
+} waits[] = {
+    {read_more, true},
+    {write_much, true},
+    {read_idle, false}, /* between requests: another's business */
+};
+
+START_TEST(a_wait_for_a_slow_client_ends_when_others_wait)
+{
+    patience_ns = NS_PER_S / 20;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ck_assert_int_eq(io_block_init(&block, pair[0], NULL), 0);
+    int64_t began_ns = clock_now_ns();
+    ck_assert_int_eq(while_prodded(waits[_i].fn), -ETIMEDOUT);
+    int64_t took_ns = clock_now_ns() - began_ns;
+    ck_assert_int_ge(took_ns, waits[_i].ends_early ? patience_ns : NS_PER_S / 4);
+    ck_assert_int_lt(took_ns, 50 * NS_PER_S); /* not by its deadline */
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
+START_TEST(what_a_client_does_not_take_can_be_dropped)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof addr;
+    char byte;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, len), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&addr, len), 0);
+    int server = accept(listener, NULL, NULL);
+    ck_assert_int_ge(server, 0);
+    io_drop_unsent(server);
+    close(server);
+    ck_assert_int_eq(read(client, &byte, 1), -1);
+    ck_assert_int_eq(errno, ECONNRESET);
+    close(client);
+    close(listener);
+}
+END_TEST
+
 SUITE_MAIN("server_io", SUITE_LOOP(both_move_bytes, kinds), SUITE_LOOP(both_keep_deadlines, kinds),
            SUITE_LOOP(both_report_a_lost_peer, kinds),
            SUITE_TEST(a_blocking_write_takes_as_long_as_it_needs),
-           SUITE_TEST(a_cut_wakes_a_blocked_read))
+           SUITE_TEST(a_cut_wakes_a_blocked_read),
+           SUITE_LOOP(a_wait_for_a_slow_client_ends_when_others_wait, waits),
+           SUITE_TEST(what_a_client_does_not_take_can_be_dropped))
