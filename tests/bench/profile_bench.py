@@ -1,4 +1,8 @@
-"""./dev bench profile, last figure: CPU per request with and without recording.
+"""./dev bench profile, last figures: how a report delays requests, and CPU per
+request with and without recording.
+
+The delay is what requests beside a report, one each 50 ms, take longer than at
+other times, at the 95th percentile: beyond it stands what other programs did.
 
 One server per arm (recording, and --profile=off) on one CPU, loadgen on the
 other, c=100 keep-alive; short blocks in turn, so that both arms see the same
@@ -15,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+DELAY_S = float(os.environ.get("DELAY_S", "30"))
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
 REQUESTS = int(os.environ.get("REQUESTS", "60000"))
 BIN = "build/release/bin"
@@ -71,7 +76,17 @@ class Server:
         self.process.wait()
 
 
+def report_delay():
+    server = Server()
+    try:
+        server.block()  # a tree as it is in use
+        subprocess.run(pinned(1, ["build/release/report_delay", server.port, str(DELAY_S), TARGET]), check=True)
+    finally:
+        server.stop()
+
+
 def main():
+    report_delay()
     on, off = Server(), Server("--profile=off")
     ratios, costs = [], []
     try:
