@@ -99,10 +99,14 @@ static int self_main(void *arg)
     (void)arg;
     uintptr_t all[CO_TRACE_MAX], fewer[CO_TRACE_MAX];
     int count = own(all, CO_TRACE_MAX, 0);
-    ck_assert_int_eq(index_of(all, count, "own"), 0);
-    ck_assert_int_eq(index_of(all, count, "self_main"), 1);
+    int at = index_of(all, count, "own");
+#if !defined(CO_ASAN) && !defined(CO_TSAN) /* they put a frame of their own in between */
+    ck_assert_int_eq(at, 0);
+#endif
+    ck_assert_int_ge(at, 0);
+    ck_assert_int_eq(index_of(all + at, count - at, "self_main"), 1);
     int skipped = own(fewer, CO_TRACE_MAX, 1);
-    ck_assert_int_eq(index_of(fewer, skipped, "self_main"), 0);
+    ck_assert_int_eq(index_of(fewer, skipped, "self_main"), at);
     ck_assert_int_eq(own(fewer, 1, 0), 1);
     ck_assert_int_eq(own(fewer, 5, 1000), 0);
     return 0;

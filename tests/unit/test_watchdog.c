@@ -1,0 +1,160 @@
+/* Who is reported for blocking a loop, how often, and who is not. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "coro/inspect.h"
+#include "suite.h"
+
+/* Long enough that a scheduler's whim is not taken for a task's. */
+#define LIMIT_NS (60 * NS_PER_MS)
+
+static struct {
+    int count; /* atomic */
+    char task[40], loop[40], function[40];
+    int64_t busy_ns;
+    bool names_the_blocker;
+} told;
+
+static void on_blocked(const struct co_blocked *blocked, void *arg)
+{
+    ck_assert_ptr_eq(arg, &told);
+    snprintf(told.task, sizeof told.task, "%s", blocked->task);
+    snprintf(told.loop, sizeof told.loop, "%s", blocked->loop);
+    snprintf(told.function, sizeof told.function, "%s", blocked->site->function);
+    told.busy_ns = blocked->busy_ns;
+    told.names_the_blocker = strstr(blocked->stack, "block_until_told") != NULL;
+    __atomic_add_fetch(&told.count, 1, __ATOMIC_RELEASE);
+}
+
+static int told_count(void)
+{
+    return __atomic_load_n(&told.count, __ATOMIC_ACQUIRE);
+}
+
+/* Blocks the thread until there are `count` reports, or for `most_ns`. */
+static NOINLINE void block_until_told(int count, int64_t most_ns)
+{
+    int64_t until_ns = clock_now_ns() + most_ns;
+    while (told_count() < count && clock_now_ns() < until_ns)
+        ;
+    __asm__ volatile("");
+}
+
+static void run(co_fn *fn)
+{
+    struct co_options options = {.name = "watched", .watchdog_ns = LIMIT_NS};
+    memset(&told, 0, sizeof told);
+    co_on_blocked(on_blocked, &told);
+    ck_assert_int_eq(co_run(fn, NULL, &options), 0);
+    co_on_blocked(NULL, NULL);
+}
+
+static int blocks(void *arg)
+{
+    (void)arg;
+    block_until_told(1, 20 * NS_PER_S);
+    block_until_told(2, 4 * LIMIT_NS); /* the same stretch: nothing more */
+    return 0;
+}
+
+static int one_stretch(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(co_join(co_spawn_named("hog", blocks, NULL), CO_NO_DEADLINE, NULL), 0);
+    return 0;
+}
+
+START_TEST(a_stretch_is_told_once_with_all_that_is_known)
+{
+    run(one_stretch);
+    ck_assert_int_eq(told.count, 1);
+    ck_assert_str_eq(told.task, "hog");
+    ck_assert_str_eq(told.loop, "watched");
+    ck_assert_str_eq(told.function, "one_stretch");
+    ck_assert_int_ge(told.busy_ns, LIMIT_NS);
+    ck_assert(told.names_the_blocker);
+}
+END_TEST
+
+static int two_stretches(void *arg)
+{
+    (void)arg;
+    block_until_told(1, 20 * NS_PER_S);
+    ck_assert_int_eq(co_sleep(4 * LIMIT_NS), 0); /* the loop lives again */
+    block_until_told(2, 20 * NS_PER_S);
+    return 0;
+}
+
+START_TEST(the_next_stretch_is_told_too)
+{
+    run(two_stretches);
+    ck_assert_int_eq(told.count, 2);
+}
+END_TEST
+
+static int ignored_task(void *arg)
+{
+    (void)arg;
+    co_watchdog_ignore(true);
+    block_until_told(1, 4 * LIMIT_NS);
+    ck_assert_int_eq(told_count(), 0);
+    co_watchdog_ignore(false);
+    ck_assert_int_eq(co_sleep(LIMIT_NS), 0);
+    block_until_told(1, 20 * NS_PER_S);
+    return 0;
+}
+
+START_TEST(a_task_may_ask_to_be_left_alone)
+{
+    run(ignored_task);
+    ck_assert_int_eq(told.count, 1);
+}
+END_TEST
+
+static int sleeps(void *arg)
+{
+    (void)arg;
+    return co_sleep(5 * LIMIT_NS);
+}
+
+static int busy_but_fair(void *arg)
+{
+    (void)arg;
+    int64_t until_ns = clock_now_ns() + 5 * LIMIT_NS;
+    while (clock_now_ns() < until_ns)
+        ck_assert_int_eq(co_yield (), 0);
+    return 0;
+}
+
+static co_fn *const innocent[] = {sleeps, busy_but_fair};
+
+START_TEST(waiting_and_yielding_are_no_blocking)
+{
+    run(innocent[_i]);
+    ck_assert_int_eq(told.count, 0);
+}
+END_TEST
+
+static int blocks_for_a_while(void *arg)
+{
+    (void)arg;
+    block_until_told(1, 4 * LIMIT_NS);
+    return 0;
+}
+
+START_TEST(a_loop_may_go_unwatched)
+{
+    struct co_options options = {.watchdog_ns = -1};
+    memset(&told, 0, sizeof told);
+    co_on_blocked(on_blocked, &told);
+    ck_assert_int_eq(co_run(blocks_for_a_while, NULL, &options), 0);
+    co_on_blocked(NULL, NULL);
+    ck_assert_int_eq(told.count, 0);
+}
+END_TEST
+
+SUITE_MAIN("watchdog", SUITE_TEST(a_stretch_is_told_once_with_all_that_is_known),
+           SUITE_TEST(the_next_stretch_is_told_too), SUITE_TEST(a_task_may_ask_to_be_left_alone),
+           SUITE_LOOP(waiting_and_yielding_are_no_blocking, innocent),
+           SUITE_TEST(a_loop_may_go_unwatched))
