@@ -350,9 +350,12 @@ static bool is_healthy(struct mode_server *server)
 
 static int queue_len(struct mode_server *server)
 {
+    struct thread_mode *m = server->state;
     int sum = 0;
+    pthread_mutex_lock(&m->lock); /* a drain closes them meanwhile */
     for (size_t i = 0; i < server->listeners.count; i++)
         sum += listen_queue_len(server->listeners.items[i].fd);
+    pthread_mutex_unlock(&m->lock);
     return sum;
 }
 
