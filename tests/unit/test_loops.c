@@ -6,6 +6,7 @@
 #include "child.h"
 #include "coro/inspect.h"
 #include "coro/io.h"
+#include "coro/switch.h"
 #include "coro/sync.h"
 #include "suite.h"
 
