@@ -23,7 +23,7 @@ from lifecycle import children_of
 from modes import Connection, counter
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
-SECONDS = float(os.environ.get("SECONDS_EACH", "2"))
+SECONDS = float(os.environ.get("SECONDS_EACH", "4"))
 CALM, STORM = 64, 600  # connections
 CPUS = sorted(os.sched_getaffinity(0))
 WORK = {
