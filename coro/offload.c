@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "coro/base/cpu_share.h"
 #include "coro/internal.h"
 
 #define IDLE_S 5
@@ -101,6 +102,7 @@ static struct work *next_work(void)
 static void *thread_main(void *arg)
 {
     (void)arg;
+    cpu_share_background();
     pthread_mutex_lock(&pool.lock);
     struct work *work;
     while ((work = next_work()) != NULL) {

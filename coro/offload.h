@@ -1,7 +1,8 @@
 /* coro/offload.h - blocking calls on other threads, while the task waits.
  *
  * One bounded pool per process: threads start when work waits (at most
- * CO_OFFLOAD_THREADS) and end after some idle seconds.
+ * CO_OFFLOAD_THREADS) and end after some idle seconds.  They are nicer (by 5) than
+ * the loops, which others wait for.
  *
  *   context   CO_FN: only inside a task; may yield
  *   deadline  absolute ns of co_now(); CO_NO_DEADLINE waits for ever

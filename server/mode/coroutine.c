@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "coro/base/cpu_share.h"
 #include "coro/base/err.h"
 #include "coro/base/list.h"
 #include "coro/base/log.h"
@@ -364,6 +365,7 @@ static void *worker_main(void *arg)
     char name[16];
     snprintf(name, sizeof name, "worker-%u", w->index);
     pthread_setname_np(pthread_self(), name);
+    cpu_share_prompt();
     metrics_enter(w->slot);
     prof_worker_open(name);
     int rv = co_run(tend, w, &(struct co_options){.name = name});

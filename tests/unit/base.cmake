@@ -1,4 +1,5 @@
 domaind_test(buf DEPS base)
+domaind_test(cpu_share DEPS base Threads::Threads)
 domaind_test(hist DEPS base)
 domaind_test(std DEPS base)
 domaind_test(units DEPS base)
