@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 from domaind import MODES, Domaind
@@ -19,9 +20,15 @@ def say(name, value, unit):
     print(f"{name} {text} {unit}", flush=True)
 
 
+def explain(failures):
+    for reason in sorted(set(failures)):
+        print(f"  {failures.count(reason)} x {reason.strip()}", file=sys.stderr, flush=True)
+
+
 def tell(name, load):
     say(f"{name}_answered", load.answered, "requests")
     say(f"{name}_failed", len(load.failures), "requests")
+    explain(load.failures)
     say(f"{name}_repeated_on_a_closed_connection", load.repeated, "requests")
 
 
@@ -43,6 +50,7 @@ def drains(mode):
     say(f"{mode}_drains", DRAINS, "times")
     say(f"{mode}_drains_answered", answered, "requests")
     say(f"{mode}_drains_failed", len(failures), "requests")
+    explain(failures)
     say(f"{mode}_drains_repeated_on_a_closed_connection", repeated, "requests")
 
 
