@@ -326,21 +326,28 @@ END_TEST
 
 START_TEST(a_blocking_call_is_waiting)
 {
+    enum { NAPS = 30 };
     struct prof_slot *slot = open_slot();
-    for (int i = 0; i < 3; i++) {
-        PROF_SCOPE("{nap}");
-        prof_wait_begin();
-        ck_assert_uint_eq(slot->seq & 1, 0);
-        spin_us(300);
-        prof_wait_end();
-        prof_wait_end(); /* harmless */
-        ck_assert_uint_eq(slot->seq & 1, 1);
+    uint64_t before = 0, least = UINT64_MAX; /* a busy machine interrupts some, not all */
+    for (int i = 0; i < NAPS; i++) {
+        {
+            PROF_SCOPE("{nap}");
+            prof_wait_begin();
+            ck_assert_uint_eq(slot->seq & 1, 0);
+            spin_us(300);
+            prof_wait_end();
+            prof_wait_end(); /* harmless */
+            ck_assert_uint_eq(slot->seq & 1, 1);
+        }
+        uint64_t self = find(slot, "{nap}")->self;
+        least = self - before < least ? self - before : least;
+        before = self;
     }
     const struct prof_node *n = find(slot, "{nap}");
     double tick_ns = prof_tick_ns();
-    ck_assert_uint_eq(n->calls, 3);
-    ck_assert_double_ge((double)n->wait * tick_ns, 3 * 300e3 * 0.9);
-    ck_assert_double_lt((double)n->self * tick_ns, 300e3);
+    ck_assert_uint_eq(n->calls, NAPS);
+    ck_assert_double_ge((double)n->wait * tick_ns, NAPS * 300e3 * 0.9);
+    ck_assert_double_lt((double)least * tick_ns, 300e3 / 3);
     close_slot();
 }
 END_TEST
