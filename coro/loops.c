@@ -30,12 +30,23 @@ static int ring_fds[LOOPS_MAX]; /* plus 1; 0: free.  Atomic: a signal handler re
 static unsigned dumps_asked;    /* atomic */
 static bool is_fork_handled;
 
+/* A fork happens while nobody else is at the list: the child has it whole. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&loops_lock);
+}
+
+static void on_fork_parent(void)
+{
+    pthread_mutex_unlock(&loops_lock);
+}
+
 static void on_fork_child(void)
 {
     /* The parent's loops are not ours: their threads do not exist here. */
-    pthread_mutex_init(&loops_lock, NULL);
     list_init(&loops);
     memset(ring_fds, 0, sizeof(ring_fds));
+    pthread_mutex_unlock(&loops_lock);
 }
 
 int coro_loops_add(struct co_loop *loop)
@@ -43,7 +54,7 @@ int coro_loops_add(struct co_loop *loop)
     pthread_mutex_lock(&loops_lock);
     if (!is_fork_handled) {
         is_fork_handled = true;
-        pthread_atfork(NULL, NULL, on_fork_child);
+        pthread_atfork(before_fork, on_fork_parent, on_fork_child);
     }
     list_add_tail(&loops, &loop->all);
     loop->is_listed = true;

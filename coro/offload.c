@@ -134,13 +134,23 @@ static int start_thread(void)
     return -err;
 }
 
+static void before_fork(void)
+{
+    pthread_mutex_lock(&pool.lock);
+}
+
+static void on_fork_parent(void)
+{
+    pthread_mutex_unlock(&pool.lock);
+}
+
 /* A child has none of the parent's threads: it starts with an empty pool. */
 static void on_fork_child(void)
 {
-    pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.work_came, NULL);
     list_init(&pool.queue);
     pool.queued = pool.threads = pool.idle = 0;
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static int enqueue(struct work *work)
@@ -149,7 +159,7 @@ static int enqueue(struct work *work)
     pthread_mutex_lock(&pool.lock);
     if (!pool.is_ready) {
         list_init(&pool.queue);
-        pthread_atfork(NULL, NULL, on_fork_child);
+        pthread_atfork(before_fork, on_fork_parent, on_fork_child);
         pool.is_ready = true;
     }
     if (pool.queued >= CO_OFFLOAD_QUEUE)

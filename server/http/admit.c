@@ -39,7 +39,8 @@ void http_admit_close(struct http_session *s)
     if (s->app->throttle == NULL)
         return;
     http_throttle_leave(s->app->throttle, s->cell);
-    http_throttle_close(s->app->throttle);
+    if (s->state != HTTP_SESSION_FULL)
+        http_throttle_close(s->app->throttle);
 }
 
 void http_admit_proxy_header(struct http_work *w)

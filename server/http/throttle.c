@@ -62,7 +62,10 @@ bool http_throttle_open(struct http_throttle *throttle, const struct http_limits
     int64_t before = atomic_fetch_add(&throttle->connections, 1);
     if (held_here != NULL)
         atomic_store(&held_here->connections, 1);
-    return limits->connections_max == 0 || before < limits->connections_max;
+    if (limits->connections_max == 0 || before < limits->connections_max)
+        return true;
+    http_throttle_close(throttle);
+    return false;
 }
 
 void http_throttle_close(struct http_throttle *throttle)
@@ -121,11 +124,15 @@ bool http_throttle_enter(struct http_throttle *throttle, const struct http_limit
     uint32_t at = cell_of(throttle, address, (uint32_t)(now_ns / NS_PER_S));
     if (at == 0)
         return true;
-    *ret_cell = at;
     uint32_t before = atomic_fetch_add(&throttle->cells[at].connections, 1);
     if (held_here != NULL)
         atomic_store(&held_here->cell, at);
-    return before < limits->connections_per_address;
+    if (before < limits->connections_per_address) {
+        *ret_cell = at;
+        return true;
+    }
+    http_throttle_leave(throttle, at);
+    return false;
 }
 
 void http_throttle_leave(struct http_throttle *throttle, uint32_t cell)

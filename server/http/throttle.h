@@ -25,13 +25,13 @@ struct http_throttle;
 struct http_throttle *http_throttle_new(void);
 void http_throttle_free(struct http_throttle *throttle);
 
-/* Total connections: one more; false when that is more than limits.connections_max
- * (it is counted all the same: every open is closed). */
+/* Total connections: one more; false, and not counted, when that is more than
+ * limits.connections_max: those that only hear the refusal keep nobody else out. */
 bool http_throttle_open(struct http_throttle *throttle, const struct http_limits *limits);
 void http_throttle_close(struct http_throttle *throttle);
 
 /* One more connection from the address; *ret_cell (0: not counted) goes to
- * http_throttle_leave.  false: too many. */
+ * http_throttle_leave.  false: too many, and not counted. */
 bool http_throttle_enter(struct http_throttle *throttle, const struct http_limits *limits,
                          const struct http_address *address, int64_t now_ns, uint32_t *ret_cell);
 void http_throttle_leave(struct http_throttle *throttle, uint32_t cell);

@@ -73,7 +73,8 @@ class Limits(unittest.TestCase):
                 self.assertEqual(problem["request_id"], headers["x-request-id"])
                 self.assertIn(detail, problem["detail"])
             self.assertTrue(is_closed(sock))
-        wait_until(lambda: closed(server, reason) == 1, f"{reason} is not counted")
+        # asking may close connections for the same reason
+        wait_until(lambda: closed(server, reason) >= 1, f"{reason} is not counted")
         self.assertEqual(server.get("/livez")[0], 200)
 
     @each_mode
@@ -147,6 +148,18 @@ class Many(unittest.TestCase):
             sock.sendall(f"{HEAD}\r\n".encode())
             self.assertEqual(Reader(sock).answer()[0], 200)
         return held
+
+    def holds(self, server, count):
+        """As hold, or False: those before them may not be seen to have gone yet."""
+        held = [dial(server) for _ in range(count)]
+        for sock in held:
+            self.addCleanup(sock.close)
+            sock.sendall(f"{HEAD}\r\n".encode())
+        if all([Reader(sock).answer()[0] == 200 for sock in held]):
+            return True
+        for sock in held:
+            sock.close()
+        return False
 
     def check_connections(self, mode, flag, status, reason):
         with Domaind(mode, flag) as server:
@@ -256,19 +269,22 @@ class Many(unittest.TestCase):
         for flag in ("--connections-max=3", "--connections-per-address=3"):
             with self.subTest(flag=flag), Domaind("prefork", flag, "--min-spare=4") as server:
                 for _ in range(2):
-                    self.hold(server, 3)
+                    wait_until(lambda: self.holds(server, 3), "not as many as before are let in")
                     with dial(server) as sock:
                         self.assertIn(Reader(sock).answer()[0], (429, 503))
                     for child in children_of(server.pid):
                         os.kill(child, signal.SIGKILL)
 
+                    answers = []
+
                     def is_serving():
                         try:
-                            return server.get("/livez")[0] == 200
-                        except OSError:
-                            return False
+                            answers.append(server.get("/livez")[0])
+                        except OSError as error:
+                            answers.append(repr(error))
+                        return answers[-1] == 200
 
-                    wait_until(is_serving, "nobody is let in any more")
+                    wait_until(is_serving, f"nobody is let in any more: {answers}")
 
 
 if __name__ == "__main__":

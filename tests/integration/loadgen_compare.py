@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from domaind import BIN, Domaind, run
+from domaind import BIN, SANITIZE, Domaind, run
 
 QUICK = ["compare", "-c", "5", "-d", "200ms", "--warmup", "60ms", "--rounds", "2"]
 # The last -d counts: for when the machine gives a short block no CPU at all.
@@ -89,6 +89,7 @@ class CompareTest(unittest.TestCase):
         idle = result["comparisons"][1]["candidates"][0]["blocks"]
         self.assertEqual({b["idle_open"] for b in idle}, {1000})
 
+    @unittest.skipIf(SANITIZE == "thread", "minutes under TSan, and the same code as the other comparisons")
     def test_scenarios_with_test_routes(self):
         args = ["--modes=coroutine,thread", "--scenario=cpu,upstream,mixed,body,churn"]
         done = run("loadgen", *QUICK, *args, timeout=LONG_S)

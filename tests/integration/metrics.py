@@ -264,7 +264,9 @@ class Exact(unittest.TestCase):
             self.assertEqual(counter(server, "domaind_workers_died_total"), 20)
 
     def one_child(self, server):
-        children = json.loads(server.get("/tasks?format=json")[2])["children"]
+        status, _, body = server.get("/tasks?format=json")
+        self.assertEqual(status, 200, body)
+        children = json.loads(body)["children"]
         return children[-1]["pid"]
 
     @each_mode
