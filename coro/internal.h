@@ -185,7 +185,7 @@ struct co_loop {
     bool is_watch_told;     /* these four: the watchdog's */
     int64_t watch_delay_ns; /* time it had waited for a CPU when the stretch began; -1: not read */
     uint64_t watch_beat;
-    int64_t watch_since_ns;
+    int64_t watch_since_ns; /* 0: it has not looked yet */
 };
 
 /* When a task became ready, for the clock that switches are counted by.  Made

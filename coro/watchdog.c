@@ -153,7 +153,8 @@ static void look_at(struct co_loop *loop, void *arg)
     uint64_t beat = __atomic_load_n(&loop->turns, __ATOMIC_RELAXED) << 32 |
                     (uint32_t)__atomic_load_n(&loop->budget, __ATOMIC_RELAXED);
     bool is_polling = __atomic_load_n(&loop->is_polling, __ATOMIC_RELAXED);
-    if (is_polling || beat != loop->watch_beat || look->is_late) {
+    bool is_new = loop->watch_since_ns == 0;
+    if (is_new || is_polling || beat != loop->watch_beat || look->is_late) {
         loop->watch_beat = beat;
         loop->watch_since_ns = look->now_ns;
         loop->watch_delay_ns = -1;

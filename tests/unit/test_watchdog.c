@@ -155,7 +155,25 @@ START_TEST(a_loop_may_go_unwatched)
 }
 END_TEST
 
+static int ends_at_once(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* Many loops, so that the watchdog finds some before their first turn. */
+START_TEST(no_loop_is_blocked_for_longer_than_it_exists)
+{
+    int64_t start_ns = clock_now_ns();
+    while (clock_now_ns() < start_ns + NS_PER_S / 2) {
+        run(ends_at_once, 10 * NS_PER_MS);
+        ck_assert_int_le(told.busy_ns, clock_now_ns() - start_ns);
+    }
+}
+END_TEST
+
 SUITE_MAIN("watchdog", SUITE_TEST(a_stretch_is_told_once_with_all_that_is_known),
            SUITE_TEST(the_next_stretch_is_told_too), SUITE_TEST(a_task_may_ask_to_be_left_alone),
            SUITE_LOOP(waiting_and_yielding_are_no_blocking, innocent),
-           SUITE_TEST(a_loop_may_go_unwatched))
+           SUITE_TEST(a_loop_may_go_unwatched),
+           SUITE_TEST(no_loop_is_blocked_for_longer_than_it_exists))
