@@ -56,13 +56,21 @@ static inline void coro_count_switch(struct co_loop *loop, struct co_task *from,
         prof_self.running = next;
 }
 
-/* Use one switch of the turn's budget up; true: it was the last.  The watchdog
- * looks whether the budget changes. */
+/* Taken off the budget when a turn is over: what it had left can still be told. */
+#define CO_TURN_OVER (1 << 24)
+
+/* Use one switch of the turn's budget up.  True: the turn is over, and there is no
+ * switch.  The watchdog looks whether the budget changes. */
 static inline bool coro_spend(struct co_loop *loop)
 {
-    int left = loop->budget - 1;
+    int left = loop->budget;
+    bool is_over = left <= 1;
+    if (UNLIKELY(is_over))
+        left -= left > 0 ? CO_TURN_OVER : 0;
+    else
+        left--;
     __atomic_store_n(&loop->budget, left, __ATOMIC_RELAXED);
-    return left <= 0;
+    return is_over;
 }
 
 /* Leave `task`, whose new state is set, for the next ready one. */

@@ -24,8 +24,6 @@
 
 #define TURN_SWITCHES_FIRST 64
 #define TURN_SWITCHES_MAX   256
-/* Taken off the budget when a turn is over by time. */
-#define TURN_OVER           (1 << 24)
 #define TURN_SHORT_NS       (NS_PER_MS / 4)
 #define TURN_LONG_NS        NS_PER_MS
 #define WATCHDOG_DEFAULT_NS (100 * NS_PER_MS)
@@ -47,7 +45,7 @@ static inline uint64_t charge(struct co_loop *loop, struct co_task *from)
     prof_park(from != NULL ? &from->prof : prof_loop_cursor(), now);
     loop->ticks = now;
     if (UNLIKELY(now > loop->turn_end_ticks && loop->budget > 0))
-        __atomic_store_n(&loop->budget, loop->budget - TURN_OVER, __ATOMIC_RELAXED);
+        __atomic_store_n(&loop->budget, loop->budget - CO_TURN_OVER, __ATOMIC_RELAXED);
     return now;
 }
 
@@ -186,7 +184,7 @@ struct co_loop *co_loop_self(void)
 /* Switches to tasks in the running turn: what its budget lost, and the first. */
 static uint64_t turn_switches_done(const struct co_loop *loop)
 {
-    int left = loop->budget < -TURN_OVER / 2 ? loop->budget + TURN_OVER : loop->budget;
+    int left = loop->budget < 0 ? loop->budget + CO_TURN_OVER : loop->budget;
     return (uint64_t)(loop->turn_switches - left) + 1;
 }
 

@@ -185,15 +185,24 @@ END_TEST
 
 /* ---- counters, and the loop's end ---- */
 
+/* Longer than a turn may last: the turn ends while others are ready. */
+static int says_slowly(void *arg)
+{
+    int64_t start_ns = clock_now_ns();
+    while (clock_now_ns() < start_ns + 3 * NS_PER_MS)
+        ;
+    return says_twice(arg);
+}
+
 static int counts_main(void *arg)
 {
     struct co_counts before, after;
     uint64_t lag[CO_LAG_BUCKETS], turns = 0;
-    (void)arg;
+    co_fn *fn = *(co_fn **)arg;
     ck_assert_int_eq(co_counts(&before), 0);
     ck_assert_uint_eq(before.alive, 1);
     ck_assert_uint_eq(before.spawned, 1);
-    struct co_task *a = co_spawn(says_twice, "a"), *b = co_spawn(says_twice, "b");
+    struct co_task *a = co_spawn(fn, "a"), *b = co_spawn(fn, "b");
     ck_assert_int_eq(co_counts(&after), 0);
     ck_assert_uint_eq(after.alive, 3);
     ck_assert_uint_eq(after.ready, 2);
@@ -216,13 +225,36 @@ static int counts_main(void *arg)
     return 0;
 }
 
+static co_fn *counted[] = {says_twice, says_slowly};
+
 START_TEST(switches_and_turns_are_counted)
 {
     struct co_counts counts;
     uint64_t lag[CO_LAG_BUCKETS];
     ck_assert_int_eq(co_counts(&counts), -EPERM);
     ck_assert_int_eq(co_lag(lag), -EPERM);
-    ck_assert_int_eq(co_run(counts_main, NULL, NULL), 0);
+    ck_assert_int_eq(co_run(counts_main, &counted[_i], NULL), 0);
+}
+END_TEST
+
+static int yields_often(void *arg)
+{
+    struct co_counts before, after;
+    (void)arg;
+    ck_assert_int_eq(co_counts(&before), 0);
+    for (unsigned i = 1; i <= 1000; i++) {
+        ck_assert_int_eq(co_yield (), 0);
+        ck_assert_int_eq(co_counts(&after), 0);
+        ck_assert_uint_eq(after.switches - before.switches, i);
+    }
+    ck_assert_uint_gt(after.turns, before.turns); /* no turn is so long */
+    return 0;
+}
+
+START_TEST(the_end_of_a_turn_is_no_switch)
+{
+    struct co_options options = {.is_unaccounted = _i == 1};
+    ck_assert_int_eq(co_run(yields_often, NULL, &options), 0);
 }
 END_TEST
 
@@ -270,4 +302,6 @@ SUITE_MAIN("sched", SUITE_LOOP(first_ready_first_run, accounting),
            SUITE_TEST(the_clock_is_read_when_a_deadline_is_made),
            SUITE_LOOP(neither_yielders_nor_readers_keep_the_clock_out, accounting),
            SUITE_LOOP(nor_does_one_that_yields_to_itself, accounting),
-           SUITE_TEST(switches_and_turns_are_counted), SUITE_TEST(the_loop_ends_when_all_have))
+           SUITE_LOOP(switches_and_turns_are_counted, counted),
+           SUITE_LOOP(the_end_of_a_turn_is_no_switch, accounting),
+           SUITE_TEST(the_loop_ends_when_all_have))
