@@ -9,11 +9,12 @@
 #include "loadgen/html.h"
 #include "suite.h"
 
-static char folder[] = "/tmp/test_html_XXXXXX";
+static char folder[32];
 static char path[64];
 
 static void setup(void)
 {
+    strcpy(folder, "/tmp/test_html_XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/file", folder);
 }

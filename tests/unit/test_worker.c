@@ -35,6 +35,7 @@ static int done_fd;
 /* Worker `index` of the load, from now on. */
 static void begin(unsigned index)
 {
+    __atomic_store_n(&stop, false, __ATOMIC_RELAXED);
     done_fd = eventfd(0, EFD_CLOEXEC);
     ck_assert_int_eq(lg_worker_init(&worker, &rig.load, index, clock_now_ns(), &stop), 0);
     worker.done_fd = done_fd;
