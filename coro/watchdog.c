@@ -155,10 +155,10 @@ static void look_at(struct co_loop *loop, void *arg)
     bool is_polling = __atomic_load_n(&loop->is_polling, __ATOMIC_RELAXED);
     bool is_new = loop->watch_since_ns == 0;
     if (is_new || is_polling || beat != loop->watch_beat || look->is_late) {
+        loop->is_watch_told = loop->is_watch_told && beat == loop->watch_beat && !is_polling;
         loop->watch_beat = beat;
         loop->watch_since_ns = look->now_ns;
         loop->watch_delay_ns = -1;
-        loop->is_watch_told = loop->is_watch_told && beat == loop->watch_beat && !is_polling;
         return;
     }
     if (loop->is_watch_told || look->is_found)
