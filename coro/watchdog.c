@@ -43,6 +43,7 @@ static struct {
 } answer;
 
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static __thread bool is_watcher;
 static bool is_running; /* guarded by watch_lock */
 static bool is_set_up;
 static co_blocked_fn *blocked_fn;
@@ -179,6 +180,7 @@ static void look_at(struct co_loop *loop, void *arg)
 static void *watch_main(void *arg)
 {
     (void)arg;
+    is_watcher = true;
     int idle = 0;
     int64_t pause_ns = LOOK_MIN_NS;
     for (;;) {
@@ -202,10 +204,26 @@ static void *watch_main(void *arg)
     }
 }
 
+/* A fork happens while the watchdog sleeps, or tells: what is told may fork.  It
+ * comes before the fork handlers of loops.c, whose lock is taken inside this one:
+ * those were registered earlier. */
+static void before_fork(void)
+{
+    if (!is_watcher)
+        pthread_mutex_lock(&watch_lock);
+}
+
+static void on_fork_parent(void)
+{
+    if (!is_watcher)
+        pthread_mutex_unlock(&watch_lock);
+}
+
 static void on_fork_child(void)
 {
-    pthread_mutex_init(&watch_lock, NULL);
     is_running = false;
+    if (!is_watcher)
+        pthread_mutex_unlock(&watch_lock);
 }
 
 /* Once per process.  Called with watch_lock held. */
@@ -213,7 +231,7 @@ static void set_up(void)
 {
     is_set_up = true;
     sem_init(&answer.answered, 0, 0);
-    pthread_atfork(NULL, NULL, on_fork_child);
+    pthread_atfork(before_fork, on_fork_parent, on_fork_child);
     /* Its first use loads the unwinder, which a signal handler may not. */
     uintptr_t pc;
     (void)coro_trace_self(&pc, 1, 0);
