@@ -61,7 +61,7 @@ START_TEST(background_is_nicer_than_the_thread_that_started_it)
     struct seen seen = background();
     ck_assert_int_eq(seen.nice, usual.nice > 5 ? usual.nice : 5);
     ck_assert(seen.runtime_ns == 0 || seen.runtime_ns > 100 * 1000); /* 0: not told */
-    ck_assert_int_eq(look().nice, usual.nice); /* the other one alone */
+    ck_assert_int_eq(look().nice, usual.nice);                       /* the other one alone */
 }
 END_TEST
 
