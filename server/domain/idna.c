@@ -9,6 +9,7 @@
  * they are. */
 #include <stdlib.h>
 
+#include "coro/base/utf8.h"
 #include "server/domain/idna_table.h"
 #include "server/domain/internal.h"
 

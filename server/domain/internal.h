@@ -71,15 +71,6 @@ size_t punycode_encode(const uint32_t *points, size_t count, char *ret_text, siz
 /* The reverse.  Number of code points, or 0: not punycode, or does not fit. */
 size_t punycode_decode(const char *text, size_t len, uint32_t *ret_points, size_t cap);
 
-/* ---- utf8.c ---- */
-
-#define UTF8_BAD UINT32_MAX
-/* The code point at *at (< end), which moves behind it; UTF8_BAD (one byte
- * further) when that is not well-formed UTF-8. */
-uint32_t utf8_next(const char **at, const char *end);
-/* Write a code point (at most 4 bytes); the number of bytes. */
-size_t utf8_put(uint32_t point, char *ret_text);
-
 /* ---- normalize.c ---- */
 
 /* Unicode normalization form C.  New count, 0: does not fit (or nothing came in). */

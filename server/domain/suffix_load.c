@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "coro/base/err.h"
+#include "coro/base/utf8.h"
 #include "server/domain/internal.h"
 
 enum {

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "coro/base/utf8.h"
+
 enum { DEPTH_MAX = 64 };
 
 /* What is left of the line. */
@@ -105,26 +107,6 @@ static int hex4(const char *at, const char *end)
     return value;
 }
 
-static char *put_utf8(uint32_t point, char *out)
-{
-    if (point < 0x80) {
-        *out++ = (char)point;
-    } else if (point < 0x800) {
-        *out++ = (char)(0xc0 | point >> 6);
-        *out++ = (char)(0x80 | (point & 0x3f));
-    } else if (point < 0x10000) {
-        *out++ = (char)(0xe0 | point >> 12);
-        *out++ = (char)(0x80 | (point >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (point & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | point >> 18);
-        *out++ = (char)(0x80 | (point >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (point >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (point & 0x3f));
-    }
-    return out;
-}
-
 /* The code point behind "\u"; a lone surrogate becomes U+FFFD.  *at moves on. */
 static bool take_unicode(const char **at, const char *end, uint32_t *ret_point)
 {
@@ -164,7 +146,7 @@ static bool decode(struct raw raw, char *out, size_t *ret_len)
         if (known != NULL)
             *to++ = values[known - names];
         else if (name == 'u' && take_unicode(&at, end, &point))
-            to = put_utf8(point, to);
+            to += utf8_put(point, to);
         else
             return false;
     }

@@ -1,6 +1,7 @@
 /* Punycode: the samples of RFC 3492 (7.1), and what is none. */
 #include <stdio.h>
 
+#include "coro/base/utf8.h"
 #include "server/domain/internal.h"
 #include "suite.h"
 

@@ -1,5 +1,5 @@
 /* UTF-8 in and out: what is well-formed, and how far a bad byte moves us. */
-#include "server/domain/internal.h"
+#include "coro/base/utf8.h"
 #include "suite.h"
 
 static const struct {

@@ -1,4 +1,4 @@
-#include "server/domain/internal.h"
+#include "coro/base/utf8.h"
 
 uint32_t utf8_next(const char **at, const char *end)
 {
