@@ -2,9 +2,8 @@
 #include <stdio.h>
 
 #include "coro/base/clock.h"
-#include "pair_io.h"
+#include "exchange.h"
 #include "server/endpoint/endpoint.h"
-#include "server/http/session.h"
 #include "suite.h"
 
 static const struct http_route routes[] = {
@@ -27,17 +26,8 @@ static int fake_pause(int64_t span_ns)
 static void get(struct pair_io *p, const char *target, bool allowed)
 {
     struct endpoint_settings settings = {.test_endpoints = allowed, .pause = fake_pause};
-    struct http_limits limits = http_limits_default;
-    struct http_app app = {
-        .routes = routes, .route_count = ARRAY_LEN(routes), .limits = &limits, .user = &settings};
-    struct http_session s;
-    char request[128];
-    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", target);
-    pair_init(p, request, (size_t)n);
-    enum http_turn turn = http_session_init(&s, &app, &p->io, NULL, 0);
-    while (turn != HTTP_TURN_CLOSE && p->at < p->in_len)
-        turn = http_session_turn(&s);
-    http_session_fini(&s);
+    struct http_app app = {.routes = routes, .route_count = ARRAY_LEN(routes), .user = &settings};
+    exchange_get(p, &app, target, "*/*");
 }
 
 static const struct {
