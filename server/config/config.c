@@ -352,6 +352,18 @@ void cfg_adopt(struct config *cfg, struct config *next, void (*on_fixed)(const c
     }
 }
 
+void cfg_fit_defaults(struct config *cfg)
+{
+    if (cfg->origin[CFG_max_spare].source == CFG_FROM_DEFAULT && cfg->max_spare < cfg->min_spare)
+        cfg->max_spare = cfg->min_spare;
+    if (cfg->origin[CFG_min_spare].source != CFG_FROM_DEFAULT)
+        return;
+    if (cfg->min_spare > cfg->max_spare)
+        cfg->min_spare = cfg->max_spare;
+    if (cfg->min_spare > cfg->children)
+        cfg->min_spare = cfg->children;
+}
+
 int cfg_validate(const struct config *cfg, struct cfg_error *error)
 {
     if (cfg->min_spare > cfg->max_spare)

@@ -110,6 +110,8 @@ const char *cfg_where(const struct config *cfg, enum cfg_id id, char ret_text[CF
 int cfg_blame(const struct config *cfg, enum cfg_id id, struct cfg_error *error, const char *format,
               ...) PRINTF_LIKE(4, 5);
 
+/* Defaults that would break the rules for what was set: moved as far as these ask. */
+void cfg_fit_defaults(struct config *cfg);
 /* Rules between parameters. */
 MUST_USE int cfg_validate(const struct config *cfg, struct cfg_error *error);
 
@@ -150,8 +152,8 @@ MUST_USE int cfg_args_apply(const struct cfg_args *args, struct config *cfg,
                             struct cfg_error *error);
 
 /* Everything in its order into an empty cfg: defaults, the file that a flag or
- * the environment names, the environment, the flags; then cfg_validate.  On
- * failure cfg is empty. */
+ * the environment names, the environment, the flags; then cfg_fit_defaults and
+ * cfg_validate.  On failure cfg is empty. */
 MUST_USE int cfg_load(struct config *cfg, const struct cfg_args *args, char *const *environment,
                       struct cfg_error *error);
 

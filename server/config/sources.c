@@ -177,6 +177,15 @@ static bool flag_of_variable(const char *name, size_t len, char *ret_flag, size_
     return true;
 }
 
+/* body-max is DOMAIND_BODY_MAX. */
+static void name_variable(const char *name, char ret_text[CFG_ORIGIN_BYTES])
+{
+    char *at = stpcpy(ret_text, PREFIX);
+    for (; *name != '\0'; name++)
+        *at++ = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    *at = '\0';
+}
+
 /* Others may set DOMAIND_* too (Kubernetes does, for a service called domaind): only
  * what is nearly a parameter is a mistake.  NULL: it is not. */
 static const char *slip_of(const char *flag, size_t len)
@@ -197,11 +206,13 @@ static int take_variable(struct config *cfg, const char *variable, struct cfg_er
     int id = cfg_find(flag, len);
     error->source = CFG_FROM_ENVIRONMENT;
     if (id < 0) {
+        char meant[CFG_ORIGIN_BYTES];
         const char *near = slip_of(flag, len);
-        return near == NULL
-                   ? 0
-                   : cfg_fail(error, "%.*s sets no parameter; did you mean the one for %s?",
-                              (int)(len + strlen(PREFIX)), variable, near);
+        if (near == NULL)
+            return 0;
+        name_variable(near, meant);
+        return cfg_fail(error, "%.*s sets no parameter; did you mean %s?",
+                        (int)(len + strlen(PREFIX)), variable, meant);
     }
     struct cfg_error why;
     int rv = cfg_set(cfg, (enum cfg_id)id, name + len + 1,
@@ -248,20 +259,13 @@ int cfg_load(struct config *cfg, const struct cfg_args *args, char *const *envir
         rv = cfg_load_environment(cfg, environment, error);
     if (rv == 0)
         rv = cfg_args_apply(args, cfg, error);
-    if (rv == 0)
+    if (rv == 0) {
+        cfg_fit_defaults(cfg);
         rv = cfg_validate(cfg, error);
+    }
     if (rv < 0)
         cfg_fini(cfg);
     return rv;
-}
-
-/* body-max is DOMAIND_BODY_MAX. */
-static void name_variable(const char *name, char ret_text[CFG_ORIGIN_BYTES])
-{
-    char *at = stpcpy(ret_text, PREFIX);
-    for (; *name != '\0'; name++)
-        *at++ = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
-    *at = '\0';
 }
 
 const char *cfg_where(const struct config *cfg, enum cfg_id id, char ret_text[CFG_ORIGIN_BYTES])

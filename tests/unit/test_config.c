@@ -118,11 +118,40 @@ START_TEST(help_shows_every_flag)
 }
 END_TEST
 
+static const struct {
+    const char *flags[3]; /* NULL ends */
+    int64_t min_spare, max_spare;
+} spares[] = {
+    {{"--children=4"}, 4, 32},
+    {{"--max-spare=5"}, 5, 5},
+    {{"--max-spare=5", "--children=3"}, 3, 5},
+    {{"--min-spare=40"}, 40, 40},
+    {{"--min-spare=2", "--children=4"}, 2, 32},
+    {{"--children=100"}, 8, 32},
+};
+
+START_TEST(what_nobody_set_gives_way)
+{
+    struct cfg_error error = {.text = ""};
+    const char *argv[5] = {"domaind"};
+    int argc = 1;
+    for (size_t i = 0; i < 3 && spares[_i].flags[i] != NULL; i++)
+        argv[argc++] = spares[_i].flags[i];
+    ck_assert_int_eq(parse(argc, argv, &error), 0);
+    cfg_fit_defaults(&cfg);
+    ck_assert_int_eq(cfg.min_spare, spares[_i].min_spare);
+    ck_assert_int_eq(cfg.max_spare, spares[_i].max_spare);
+    ck_assert_int_eq(cfg_validate(&cfg, &error), 0);
+    cfg_fini(&cfg);
+}
+END_TEST
+
 START_TEST(spare_bounds_may_not_cross)
 {
     struct cfg_error error = {.text = ""};
     const char *const argv[] = {"domaind", "--min-spare=9", "--max-spare=3", NULL};
     ck_assert_int_eq(parse(3, argv, &error), 0);
+    cfg_fit_defaults(&cfg);
     ck_assert_int_eq(cfg_validate(&cfg, &error), -EINVAL);
     ck_assert_ptr_nonnull(strstr(error.text, "--min-spare: 9 is above max-spare (3)"));
     cfg_fini(&cfg);
@@ -131,4 +160,5 @@ END_TEST
 
 SUITE_MAIN("config", SUITE_LOOP(every_row_is_sound, cfg_params),
            SUITE_LOOP(flags_are_taken_or_explained, flags), SUITE_TEST(values_arrive),
-           SUITE_TEST(help_shows_every_flag), SUITE_TEST(spare_bounds_may_not_cross))
+           SUITE_TEST(help_shows_every_flag), SUITE_LOOP(what_nobody_set_gives_way, spares),
+           SUITE_TEST(spare_bounds_may_not_cross))

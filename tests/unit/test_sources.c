@@ -106,8 +106,8 @@ static const struct {
 } variables[] = {
     {"DOMAIND_WORKERS=5", NULL, 5},
     {"DOMAIND_WORKERS=", "DOMAIND_WORKERS=: expected a whole number from 0 to 1024", 0},
-    {"DOMAIND_WORKRES=5", "DOMAIND_WORKRES sets no parameter; did you mean the one for workers?",
-     0},
+    {"DOMAIND_WORKRES=5", "DOMAIND_WORKRES sets no parameter; did you mean DOMAIND_WORKERS?", 0},
+    {"DOMAIND_BODY_MXA=5", "DOMAIND_BODY_MXA sets no parameter; did you mean DOMAIND_BODY_MAX?", 0},
     {"DOMAIND_SERVICE_PORT_HTTP=80", NULL, 0},
     {"DOMAIND_PORT_80_TCP=tcp://1.2.3.4:80", NULL, 0},
     {"DOMAIND_", NULL, 0},
