@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,15 @@ static void remove_stale(const struct listener *l)
     close(fd);
 }
 
+static int check_path(const char *path, char error[LISTEN_ERROR_BYTES])
+{
+    const size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    if (*path != '\0' && strlen(path) <= most)
+        return 0;
+    return fail(-EINVAL, error, "'unix:%s' is no address: the path must have 1 to %zu bytes", path,
+                most);
+}
+
 static int open_unix(struct listen_set *set, const char *path, int backlog,
                      char error[LISTEN_ERROR_BYTES])
 {
@@ -147,15 +157,15 @@ static int open_unix(struct listen_set *set, const char *path, int backlog,
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     if (l == NULL)
         return fail(-E2BIG, error, "more than %d addresses to listen on", LISTEN_MAX);
-    if (*path == '\0' || strlen(path) >= sizeof un.sun_path)
-        return fail(-EINVAL, error, "cannot listen on 'unix:%s': the path must have 1 to %zu bytes",
-                    path, sizeof un.sun_path - 1);
+    int rv = check_path(path, error);
+    if (rv < 0)
+        return rv;
     memcpy(un.sun_path, path, strlen(path) + 1);
     memcpy(&l->addr, &un, sizeof un);
     l->len = sizeof un;
     l->is_unix = true;
     remove_stale(l);
-    int rv = start_listening(l, backlog, path, error);
+    rv = start_listening(l, backlog, path, error);
     if (rv < 0)
         return rv;
     struct stat st;
@@ -256,18 +266,22 @@ static int next_word(const char **at, char ret_word[LISTEN_WORD_BYTES],
     return 1;
 }
 
-static bool is_unix_word(const char *word)
+/* The path in "unix:PATH"; NULL: it is not one. */
+static const char *path_of(const char *word)
 {
-    return strncmp(word, "unix:", 5) == 0;
+    return strncmp(word, "unix:", 5) == 0 ? word + 5 : NULL;
 }
 
 int listen_list_check(const char *list, char error[LISTEN_ERROR_BYTES])
 {
     char word[LISTEN_WORD_BYTES] = "", copy[LISTEN_WORD_BYTES], *host, *port;
     int rv;
-    while ((rv = next_word(&list, word, error)) > 0)
-        if (!is_unix_word(word) && (rv = parse_tcp(word, copy, &host, &port, error)) < 0)
+    while ((rv = next_word(&list, word, error)) > 0) {
+        const char *path = path_of(word);
+        rv = path != NULL ? check_path(path, error) : parse_tcp(word, copy, &host, &port, error);
+        if (rv < 0)
             return rv;
+    }
     return rv;
 }
 
@@ -277,8 +291,9 @@ int listen_set_open(struct listen_set *set, const char *list, int backlog,
     char word[LISTEN_WORD_BYTES] = "";
     int rv;
     while ((rv = next_word(&list, word, error)) > 0) {
-        rv = is_unix_word(word) ? open_unix(set, word + 5, backlog, error)
-                                : open_tcp(set, word, backlog, error);
+        const char *path = path_of(word);
+        rv = path != NULL ? open_unix(set, path, backlog, error)
+                          : open_tcp(set, word, backlog, error);
         if (rv < 0)
             return rv;
     }
@@ -411,7 +426,8 @@ int listen_queue_len(int fd)
 {
     struct tcp_info info;
     socklen_t len = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-        return 0; /* a UNIX socket does not tell */
-    return (int)info.tcpi_unacked;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+        return (int)info.tcpi_unacked;
+    struct pollfd of_unix = {.fd = fd, .events = POLLIN}; /* which tells no number */
+    return poll(&of_unix, 1, 0) > 0 && (of_unix.revents & POLLIN) != 0;
 }

@@ -67,5 +67,5 @@ MUST_USE int listen_clone(const struct listener *listener, int backlog);
  * client tries again, elsewhere or in a second); those under way complete and
  * are to be accepted before the socket is closed, which would reset them. */
 void listen_quiesce(int fd);
-/* Connections that wait to be accepted. */
+/* Connections that wait to be accepted; of a UNIX socket at most 1 is told. */
 int listen_queue_len(int fd);

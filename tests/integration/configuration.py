@@ -56,6 +56,10 @@ BROKEN = (
         "FILE:2: listen: '::1:80' is no address: expected ADDR:PORT, [V6]:PORT, :PORT or unix:PATH",
     ),
     (
+        "listen = unix:\n",
+        "FILE:1: listen: 'unix:' is no address: the path must have 1 to 107 bytes",
+    ),
+    (
         "admin-allow = 10.0.0.0/8, moon\n",
         "FILE:1: admin-allow: 'moon' is no address and no network",
     ),
@@ -131,7 +135,7 @@ class Files(unittest.TestCase):
         env = {**os.environ, "DOMAIND_WORKRES": "2"}
         ended = run("domaind", "--check", env=env)
         self.assertEqual(ended.returncode, 78)
-        self.assertIn("DOMAIND_WORKRES sets no parameter; did you mean the one for workers?", ended.stderr)
+        self.assertIn("DOMAIND_WORKRES sets no parameter; did you mean DOMAIND_WORKERS?", ended.stderr)
         env = {**os.environ, "DOMAIND_SERVICE_HOST": "10.0.0.1", "DOMAIND_PORT": "tcp://10.0.0.1:80"}
         self.assertEqual(run("domaind", "--check", env=env).returncode, 0)
 

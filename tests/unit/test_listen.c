@@ -12,6 +12,9 @@
 static struct listen_set set, other;
 static char error[LISTEN_ERROR_BYTES];
 
+#define TEN     "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static const struct {
     const char *list;
     int rv;
@@ -34,6 +37,9 @@ static const struct {
     {"h: 1", -EINVAL},
     {"a:1,,b:2", -EINVAL},
     {"[]:1", -EINVAL},
+    {"127.0.0.1:0,unix:", -EINVAL},
+    {"unix:/" HUNDRED "/12345", 0},
+    {"unix:/" HUNDRED "/123456", -EINVAL},
 };
 
 START_TEST(lists_are_checked)
@@ -90,6 +96,28 @@ START_TEST(after_quiescing_only_what_was_queued_comes)
 }
 END_TEST
 
+START_TEST(a_unix_socket_tells_that_somebody_waits)
+{
+    char path[] = "/tmp/test_listen.XXXXXX", list[64];
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    snprintf(list, sizeof list, "unix:%s/socket", path);
+    ck_assert_int_eq(listen_set_open(&set, list, 16, error), 0);
+    int listener = set.items[0].fd;
+    ck_assert_int_eq(listen_queue_len(listener), 0);
+    int client = connect_to(&set.items[0]);
+    ck_assert_int_eq(listen_queue_len(listener), 1);
+    int fd = accept(listener, NULL, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(listen_queue_len(listener), 0);
+    close(fd);
+    close(client);
+    listen_set_unlink(&set);
+    listen_set_fini(&set);
+    ck_assert_int_eq(listen_queue_len(listener), 0); /* no descriptor any more */
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 START_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not)
 {
     char path[] = "/tmp/test_listen.XXXXXX", list[64];
@@ -133,5 +161,6 @@ END_TEST
 SUITE_MAIN("listen", SUITE_LOOP(lists_are_checked, lists),
            SUITE_TEST(a_taken_port_is_found_out_though_its_owner_shares_it),
            SUITE_TEST(after_quiescing_only_what_was_queued_comes),
+           SUITE_TEST(a_unix_socket_tells_that_somebody_waits),
            SUITE_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not),
            SUITE_TEST(a_file_that_is_no_socket_is_left_alone))
