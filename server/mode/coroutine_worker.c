@@ -138,13 +138,26 @@ static int sleep_for_ever(void *arg)
     return co_sleep_until(CO_NO_DEADLINE);
 }
 
-/* Shut new handshakes out, and let those complete that have begun. */
+static int queued(const struct worker *w)
+{
+    int sum = 0;
+    for (size_t i = 0; i < w->accepting_count; i++)
+        if (!w->accepting[i].is_inherited)
+            sum += listen_queue_len(w->accepting[i].fd);
+    return sum;
+}
+
+/* Shut new handshakes out, let those complete that have begun, and be accepted: without
+ * descriptors that takes until one is free. */
 static int settle(const struct worker *w)
 {
     for (size_t i = 0; i < w->accepting_count; i++)
         if (!w->accepting[i].is_inherited)
             listen_quiesce(w->accepting[i].fd);
-    return co_sleep(MODE_SETTLE_NS);
+    int rv = co_sleep(MODE_SETTLE_NS);
+    while (rv == 0 && !w->is_cut && queued(w) > 0)
+        rv = co_sleep(DRAIN_LOOK_NS);
+    return rv;
 }
 
 /* The worker's first task: see the head of this file. */

@@ -48,8 +48,8 @@ static void tick(struct mode_server *server)
     int waiting = prefork_queued(m);
     if (waiting == 0 && clock_now_ns() >= m->settled_ns)
         close_listeners(m);
-    else if (waiting > 0 && census.alive == 0 && !m->is_cut)
-        prefork_start_some(m, 1); /* the last child looked a moment too early */
+    else if (waiting > 0 && census.idle == 0 && !m->is_cut)
+        prefork_start_some(m, 1); /* who had nothing to do has left, and others may take long */
 }
 
 static void drain(struct mode_server *server)

@@ -62,8 +62,11 @@ static void on_yield(int signo)
 {
     (void)signo;
     int saved = errno;
-    bool is_draining = atomic_load(&child.mode->server->app->draining);
-    blocking_give_up(&child.connection, 0, is_draining ? HTTP_CLOSE_DRAIN : HTTP_CLOSE_YIELDED);
+    /* the connection may be another one than the master saw */
+    if (atomic_load(&child.mode->server->app->draining))
+        blocking_give_up(&child.connection, MODE_DRAIN_IDLE_NS, HTTP_CLOSE_DRAIN);
+    else
+        blocking_give_up(&child.connection, HTTP_CROWDED_SLICE_NS, HTTP_CLOSE_YIELDED);
     blocking_hurry(&child.connection, atomic_load(&child.mode->board->patience_ns));
     errno = saved;
 }

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from modes import SAMPLE, Connection, counter, each_mode
 # Between two requests of a client: where everything is slower, eight clients without a
 # pause leave no CPU to what is tested.
 PAUSE_S = 0.004 if SANITIZE else 0
+HELLO = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Load:
@@ -62,39 +64,46 @@ class Load:
             self.use(connection)
 
     def use(self, connection):
+        """Requests one after the other, as long as the connection goes on."""
         text = f"GET {self.target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         file = connection.makefile("rb")
         for number in range(self.reuse):
             if self.is_stopping:
                 break
+            line = b""
             try:
                 connection.sendall(text)
                 line = file.readline()
-            except OSError as error:
-                line, reason = b"", repr(error)
-            else:
+                closes = self.finish(line, file) if line else True
                 reason = "end of stream"
-            if not line:
-                with self.lock:
-                    if number == 0:
-                        self.failures.append(reason)
-                    else:
-                        self.repeated += 1
-                break
-            closes, length = False, 0
-            while (field := file.readline().strip()) != b"":
-                name, value = field.decode().lower().split(":", 1)
-                closes = closes or (name == "connection" and "close" in value)
-                length = int(value) if name == "content-length" else length
-            file.read(length)
+            except (OSError, EOFError) as error:
+                closes, reason = True, f"{line}{error!r}"
             with self.lock:
-                self.answered += 1
-                if line.split()[1] != b"200":
-                    self.failures.append(line.decode())
+                if line and reason == "end of stream":
+                    self.answered += 1
+                    if line.split()[1] != b"200":
+                        self.failures.append(line.decode())
+                elif line or number == 0:
+                    self.failures.append(reason)
+                else:
+                    self.repeated += 1
             if closes:
                 break
             time.sleep(PAUSE_S)
         connection.close()
+
+    def finish(self, line, file):
+        """Reads the rest of an answer; does the connection end with it?"""
+        closes, length = False, 0
+        while (field := file.readline()) != b"\r\n":
+            if not line.endswith(b"\r\n") or not field.endswith(b"\r\n"):
+                raise EOFError("in the head")
+            name, value = field.decode().lower().split(":", 1)
+            closes = closes or (name == "connection" and "close" in value)
+            length = int(value) if name == "content-length" else length
+        if len(file.read(length)) < length:
+            raise EOFError("in the body")
+        return closes
 
 
 class Lifecycle(unittest.TestCase):
@@ -470,13 +479,9 @@ class UnixSocket(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/socket"
             with Domaind(mode, f"--listen=unix:{path},127.0.0.1:0", "--workers=2") as server:
-                held = []
-                for _ in range(20):
-                    client = socket.socket(socket.AF_UNIX)
-                    client.settimeout(10)
-                    client.connect(path)
-                    client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    held.append(client)
+                held = [self.connect(path) for _ in range(20)]
+                for client in held:
+                    client.sendall(HELLO)
                 for client in held:
                     self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
                 self.assertEqual(server.stop(), 0)
@@ -484,6 +489,47 @@ class UnixSocket(unittest.TestCase):
                     self.assertEqual(client.recv(4096), b"")
                     client.close()
             self.assertEqual(os.listdir(folder), [])
+
+    @each_mode
+    def test_what_is_queued_when_it_drains_is_answered(self, mode):
+        """However long that takes: here the one worker has a slow client."""
+        one = ("--children=1", "--min-spare=1", "--max-spare=1",
+               "--max-threads=1", "--thread-overflow=wait", "--workers=1")
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            with Domaind(mode, f"--listen=unix:{path}", *one) as server:
+                slow, queued = self.connect(path), self.connect(path)
+                slow.sendall(HELLO)
+                self.assertTrue(slow.recv(4096).startswith(b"HTTP/1.1 200"))
+                slow.sendall(HELLO[:20])
+                queued.sendall(HELLO)
+                time.sleep(0.2)
+                server.process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)  # longer than listeners stay open for nothing
+                slow.sendall(HELLO[20:])
+                for client in (slow, queued):
+                    self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
+                    client.close()
+                self.assertEqual(server.stop(), 0)
+
+    def test_more_keep_alive_connections_than_children_all_get_served(self):
+        flags = ("--children=2", "--min-spare=1", "--max-spare=2")
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            with Domaind("prefork", f"--listen=unix:{path}", *flags):
+                clients = [self.connect(path) for _ in range(6)]
+                for client in clients:
+                    client.sendall(HELLO)
+                for client in clients:
+                    self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
+                for client in clients:  # open till here: none waited for another to be closed
+                    client.close()
+
+    def connect(self, path):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(20)
+        client.connect(path)
+        return client
 
     @each_mode
     def test_a_next_server_may_take_the_path_while_the_last_one_drains(self, mode):
@@ -527,6 +573,24 @@ class Descriptors(unittest.TestCase):
             time.sleep(1.2)
             self.assertEqual(server.get("/livez")[0], 200)
             self.assertGreater(counter(server, "domaind_accept_failures_total"), 0)
+
+    @each_mode
+    def test_what_waits_for_one_when_it_drains_is_answered(self, mode):
+        if mode == "prefork":
+            return
+        with Domaind(mode) as server:
+            subprocess.run(["prlimit", f"--pid={server.pid}", "--nofile=40:40"], check=True)
+            clients = [Connection(server) for _ in range(60)]
+            for client in clients:
+                client.send()
+            some, _, _ = select.select([client.socket for client in clients], [], [], 20)
+            self.assertTrue(some)  # and many have none
+            server.process.send_signal(signal.SIGTERM)
+            for client in clients:
+                self.assertEqual(client.receive()[0], 200)
+            self.assertEqual(server.stop(), 0)
+            for client in clients:
+                client.close()
 
     def cpu_of(self, pid):
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

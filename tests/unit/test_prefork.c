@@ -82,6 +82,33 @@ START_TEST(more_connections_than_children_take_turns)
 }
 END_TEST
 
+START_TEST(a_child_that_dies_while_it_drains_does_not_hold_up_the_queue)
+{
+    struct served s =
+        served_start(&mode_prefork, "children", "2", "min-spare", "1", "max-spare", "2", NULL);
+    int victims = served_connect(&s), others = served_connect(&s), status;
+    long thread;
+    ck_assert_int_eq(served_ask(victims, answer), 200);
+    int victim = served_by(answer, &thread);
+    ck_assert_int_eq(served_ask(others, answer), 200);
+    /* both children are held by slow clients, and one connection is queued */
+    ck_assert_int_eq(send(victims, "GET", 3, 0), 3);
+    ck_assert_int_eq(send(others, "GET", 3, 0), 3);
+    int queued = served_connect(&s);
+    served_send(queued, "/pid");
+    ck_assert(served_is_quiet(queued, 100));
+    kill(s.pid, SIGTERM);
+    kill(victim, SIGKILL);
+    ck_assert_int_eq(served_receive(queued, answer), 200);
+    ck_assert(served_is_quiet(others, 0));
+    close(others);
+    ck_assert_int_eq(waitpid(s.pid, &status, 0), s.pid);
+    ck_assert_int_eq(status, 0);
+    close(queued);
+    close(victims);
+}
+END_TEST
+
 static bool is_there(int pid)
 {
     return kill(pid, 0) == 0;
@@ -112,4 +139,5 @@ SUITE_MAIN("prefork", SUITE_TEST(a_child_answers_not_the_master),
            SUITE_TEST(a_killed_child_costs_its_own_connection_alone),
            SUITE_TEST(a_child_is_replaced_after_its_connections),
            SUITE_TEST(more_connections_than_children_take_turns),
+           SUITE_TEST(a_child_that_dies_while_it_drains_does_not_hold_up_the_queue),
            SUITE_TEST(children_do_not_outlive_their_master))
