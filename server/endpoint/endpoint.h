@@ -37,7 +37,7 @@ struct endpoint_settings {
      * it; 0 or -errno. */
     int (*give_way)(void);
     /* What each process that serves is doing: a table of text, or JSON objects with
-     * commas between; nothing where there are none.  0 or -errno. */
+     * commas between.  1: told; 0: nothing to tell in this mode; or -errno. */
     int (*list_workers)(struct buf *out, bool as_json);
 };
 

@@ -39,12 +39,13 @@ static int report(const struct endpoint_settings *settings, struct buf *out,
     buf_init(&workers, REPORT_MAX_BYTES);
     buf_init(&loops, REPORT_MAX_BYTES);
     int rv = settings->list_workers != NULL ? settings->list_workers(&workers, as_json) : 0;
-    if (rv == 0)
+    bool has_processes = rv > 0; /* even when none lives just now */
+    if (rv >= 0)
         rv = report_loops(&loops, format);
-    if (rv == 0 && as_json && workers.len > 0) {
+    if (rv == 0 && as_json && has_processes) {
         rv = put_in_front(out, &workers, &loops);
     } else if (rv == 0) {
-        bool has_tasks = workers.len == 0 || co_self() != NULL;
+        bool has_tasks = !has_processes || co_self() != NULL;
         rv = buf_append(out, workers.data, workers.len);
         if (rv == 0 && has_tasks)
             rv = buf_append(out, loops.data, loops.len);

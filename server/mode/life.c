@@ -121,7 +121,8 @@ int mode_list_workers(struct buf *out, bool as_json)
 {
     if (running == NULL || running->ops->list_workers == NULL)
         return 0;
-    return running->ops->list_workers(running, out, as_json);
+    int rv = running->ops->list_workers(running, out, as_json);
+    return rv < 0 ? rv : 1;
 }
 
 /* The shape of metrics_extra_fn. */

@@ -116,7 +116,8 @@ void mode_hold_signals(bool stops_too);
 MUST_USE int mode_run(struct mode_server *server);
 
 /* What each worker of the running server is doing: a table of text, or JSON objects with
- * commas between; nothing where workers are no processes.  Any worker.  0 or -errno. */
+ * commas between.  Any worker.  1: told, though there may be none just now; 0: nothing to
+ * tell, workers are no processes; or -errno. */
 MUST_USE int mode_list_workers(struct buf *out, bool as_json);
 
 /* The number of the reload that every worker has obeyed. */

@@ -264,12 +264,12 @@ class Exact(unittest.TestCase):
             self.assertEqual(counter(server, "domaind_workers_died_total"), 20)
 
     def one_child(self, server):
-        for _ in range(20):  # late on a machine under load is 503, as anywhere
+        children, deadline = [], time.monotonic() + 60
+        while not children:  # late on a machine under load is 503, as anywhere; all may be dead
+            self.assertLess(time.monotonic(), deadline, "no child is alive")
             status, _, body = server.get("/tasks?format=json")
-            if status == 200:
-                break
-        self.assertEqual(status, 200, body)
-        children = json.loads(body)["children"]
+            self.assertIn(status, (200, 503), body)
+            children = json.loads(body)["children"] if status == 200 else []
         return children[-1]["pid"]
 
     @each_mode

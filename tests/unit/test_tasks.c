@@ -15,7 +15,15 @@ static int no_workers(struct buf *out, bool as_json)
 
 static int a_worker(struct buf *out, bool as_json)
 {
-    return buf_append_str(out, as_json ? "{\"pid\":7}" : "worker 7\n");
+    int rv = buf_append_str(out, as_json ? "{\"pid\":7}" : "worker 7\n");
+    return rv < 0 ? rv : 1;
+}
+
+/* Workers are processes, and all have just died. */
+static int none_alive(struct buf *out, bool as_json)
+{
+    int rv = as_json ? 0 : buf_append_str(out, "worker\n");
+    return rv < 0 ? rv : 1;
 }
 
 static int no_memory(struct buf *out, bool as_json)
@@ -42,6 +50,13 @@ static const struct {
     {"/tasks", "application/json", no_workers, 200, {"application/json", "\"loops\":[]"}, NULL},
     {"/tasks?format=text", "application/json", a_worker, 200, {"text/plain", "worker 7\n"}, "{"},
     {"/tasks?format=json", "*/*", a_worker, 200, {"[{\"pid\":7}]", "\"loops\":[]"}, NULL},
+    {"/tasks?format=json",
+     "*/*",
+     none_alive,
+     200,
+     {"{\"children\":[],\n\"loops\":[]}\n", ""},
+     NULL},
+    {"/tasks", "*/*", none_alive, 200, {"worker\n", ""}, "no tasks"},
     {"/tasks?format=xml", "*/*", a_worker, 400, {"format is text or json", ""}, "worker 7"},
     {"/tasks?format=muchtoolong", "*/*", a_worker, 400, {"format is text or json", ""}, NULL},
     {"/tasks", "*/*", no_memory, 503, {"could not be made", ""}, NULL},
