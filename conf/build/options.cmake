@@ -6,6 +6,8 @@ set(DOMAIND_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefine
 set(CO_SWITCH fast CACHE STRING "How tasks switch: fast | setjmp | ucontext (coro/switch.h)")
 set_property(CACHE CO_SWITCH PROPERTY STRINGS fast setjmp ucontext)
 
+set(DOMAIND_TRAINING "" CACHE STRING "Profile-guided optimisation (GCC): record | apply | empty (./dev train)")
+
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
@@ -33,6 +35,17 @@ endif()
 if(DOMAIND_SANITIZE)
     target_compile_options(domaind_flags INTERFACE -fsanitize=${DOMAIND_SANITIZE} -fno-sanitize-recover=all)
     target_link_options(domaind_flags INTERFACE -fsanitize=${DOMAIND_SANITIZE})
+endif()
+# A recording program writes how often each branch was taken beside its objects when it
+# ends, where the compiler finds it when the same build is made anew.  What has changed
+# since, or never ran, is compiled as without.
+if(DOMAIND_TRAINING STREQUAL record)
+    add_compile_options($<$<COMPILE_LANGUAGE:C>:-fprofile-generate> $<$<COMPILE_LANGUAGE:C>:-fprofile-update=prefer-atomic>)
+    add_link_options(-fprofile-generate)
+elseif(DOMAIND_TRAINING STREQUAL apply)
+    add_compile_options($<$<COMPILE_LANGUAGE:C>:-fprofile-use> $<$<COMPILE_LANGUAGE:C>:-fprofile-partial-training>
+        -Wno-missing-profile -Wno-coverage-mismatch)
+    add_link_options(-fprofile-use -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch)
 endif()
 if(DOMAIND_FUZZ)
     target_compile_options(domaind_flags INTERFACE -fsanitize=fuzzer-no-link)

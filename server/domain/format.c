@@ -87,16 +87,21 @@ static void put_flags(struct buf *out, unsigned flags)
     PUT(out, "]}");
 }
 
-static void put_unicode(struct buf *out, const struct domain_result *r, bool plain)
+/* Out of line: its frame is a page, which every answer would have to probe. */
+static NOINLINE void put_decoded(struct buf *out, const struct domain_result *r)
 {
-    if (LIKELY(memchr(r->host, '-', r->host_len) == NULL ||
-               memmem(r->host, r->host_len, ace_prefix, ACE_PREFIX_BYTES) == NULL)) {
-        put_text(out, r->host, r->host_len, plain);
-        return;
-    }
     char text[DOMAIN_UNICODE_MAX_BYTES];
     size_t n = domain_unicode(r->host, r->host_len, text);
     put_text(out, text, n, false);
+}
+
+static void put_unicode(struct buf *out, const struct domain_result *r, bool plain)
+{
+    if (LIKELY(memchr(r->host, '-', r->host_len) == NULL ||
+               memmem(r->host, r->host_len, ace_prefix, ACE_PREFIX_BYTES) == NULL))
+        put_text(out, r->host, r->host_len, plain);
+    else
+        put_decoded(out, r);
 }
 
 static void put_port(struct buf *out, int port)

@@ -239,13 +239,10 @@ static void answer_url(struct http_request *req, struct http_response *res, cons
         HTTP_ADD_LINES(res, "Cache-Control: public, max-age=3600\r\nVary: Accept\r\n");
 }
 
-static void answer_raw(struct http_request *req, struct http_response *res, struct http_str raw,
-                       const struct wish *wish)
+/* Out of line, for its frame. */
+static NOINLINE void answer_encoded(struct http_request *req, struct http_response *res,
+                                    struct http_str raw, const struct wish *wish)
 {
-    if (memchr(raw.data, '%', raw.len) == NULL) {
-        answer_url(req, res, raw.data, raw.len, wish);
-        return;
-    }
     char small[URL_SMALL_BYTES];
     char *url = raw.len <= sizeof small ? small : malloc(raw.len);
     if (url == NULL) {
@@ -255,6 +252,15 @@ static void answer_raw(struct http_request *req, struct http_response *res, stru
     answer_url(req, res, url, endpoint_query_decode(raw, url), wish);
     if (url != small)
         free(url);
+}
+
+static void answer_raw(struct http_request *req, struct http_response *res, struct http_str raw,
+                       const struct wish *wish)
+{
+    if (memchr(raw.data, '%', raw.len) == NULL)
+        answer_url(req, res, raw.data, raw.len, wish);
+    else
+        answer_encoded(req, res, raw, wish);
 }
 
 static void answer_get(struct http_request *req, struct http_response *res)
