@@ -51,6 +51,11 @@ static inline void put(struct buf *out, const char *text, size_t n)
 
 #define PUT(out, literal) put(out, literal, sizeof(literal) - 1)
 
+static inline void put_word(struct buf *out, const char *word)
+{
+    out->len = (size_t)(stpcpy(out->data + out->len, word) - out->data);
+}
+
 /* Bytes that a string may take as JSON, without its quotes. */
 static size_t worst_bytes(size_t n, bool plain)
 {
@@ -78,7 +83,7 @@ static void put_flags(struct buf *out, unsigned flags)
     for (; flags != 0; flags &= flags - 1) {
         const char *word = domain_flag_word((enum domain_flag_bit)__builtin_ctz(flags));
         PUT(out, "\"");
-        put(out, word, strlen(word));
+        put_word(out, word);
         if ((flags & (flags - 1)) != 0)
             PUT(out, "\",");
         else
@@ -132,7 +137,7 @@ int domain_format_json(struct buf *out, const char *url, size_t url_len,
     PUT(out, ",\"domain\":");
     put_text(out, r->host, r->host_len, plain);
     PUT(out, ",\"kind\":\"");
-    put(out, kind, strlen(kind));
+    put_word(out, kind);
     PUT(out, "\"");
     put_port(out, r->port);
     PUT(out, ",\"subdomain\":");
@@ -141,9 +146,13 @@ int domain_format_json(struct buf *out, const char *url, size_t url_len,
     put_text(out, registrable.at, registrable.len, plain);
     PUT(out, ",\"suffix\":");
     put_text(out, suffix.at, suffix.len, plain);
-    PUT(out, ",\"suffix_kind\":");
-    put_text(out, section, section == NULL ? 0 : strlen(section), true);
-    PUT(out, ",\"unicode\":");
+    if (section == NULL) {
+        PUT(out, ",\"suffix_kind\":null,\"unicode\":");
+    } else {
+        PUT(out, ",\"suffix_kind\":\"");
+        put_word(out, section);
+        PUT(out, "\",\"unicode\":");
+    }
     put_unicode(out, r, plain);
     PUT(out, ",\"flags\":");
     put_flags(out, r->flags);

@@ -32,6 +32,8 @@ static const struct {
     {"/%61", HTTP_VERB_GET, -1, false},      {"/tree/", HTTP_VERB_POST, 2, true},
     {"/tree/leaf", HTTP_VERB_GET, 2, false}, {"/tree/a/b", HTTP_VERB_POST, 2, true},
     {"/tree", HTTP_VERB_POST, -1, false},    {"/treeleaf", HTTP_VERB_POST, -1, false},
+    {"/tree/*", HTTP_VERB_POST, 2, true},    {"/tree/*x", HTTP_VERB_POST, 2, true},
+    {"/tree*", HTTP_VERB_POST, -1, false},   {"/a*", HTTP_VERB_GET, -1, false},
 };
 
 START_TEST(each_path)
