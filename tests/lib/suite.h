@@ -29,7 +29,7 @@ static inline int suite_run(const char *name, const struct suite_entry *entries,
     for (size_t i = 0; i < n; i++) {
         /* one TCase per test: its name in the report, its own timeout */
         TCase *tc = tcase_create(entries[i].test->name);
-        tcase_set_timeout(tc, 60);
+        tcase_set_timeout(tc, 300);
         if (entries[i].count == 0)
             tcase_add_test(tc, entries[i].test);
         else

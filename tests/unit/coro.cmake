@@ -21,7 +21,7 @@ function(coro_test name)
         target_link_libraries(test_${name}_${switch} PRIVATE domaind_flags testlib
             coro_${switch} PkgConfig::CHECK)
         add_test(NAME ${test_prefix}unit.${name}_${switch} COMMAND test_${name}_${switch})
-        set_tests_properties(${test_prefix}unit.${name}_${switch} PROPERTIES LABELS unit TIMEOUT 60)
+        set_tests_properties(${test_prefix}unit.${name}_${switch} PROPERTIES LABELS unit TIMEOUT 600)
         if(environment)
             set_tests_properties(${test_prefix}unit.${name}_${switch} PROPERTIES ENVIRONMENT "${environment}")
         endif()
