@@ -126,6 +126,8 @@ static int reopen(void *arg)
     return -EACCES; /* reported, no more */
 }
 
+#define LONG_NS (3600 * NS_PER_S)
+
 static const struct {
     const char *script;
     bool ends; /* by itself, when drained */
@@ -134,18 +136,18 @@ static const struct {
     int rv, ended_by;
     const char *story;
 } lives[] = {
-    {"T", true, 0, NS_PER_S, 0, 0, SIGTERM, "start drain finish"},
-    {"I", true, 0, NS_PER_S, 0, 0, SIGINT, "start drain finish"},
-    {"HT", true, 0, NS_PER_S, 0, 0, SIGTERM, "start reload relay-hup drain finish"},
-    {"UT", true, 0, NS_PER_S, 0, 0, SIGTERM, "start reopen relay-usr1 drain finish"},
-    {"QwT", true, 0, NS_PER_S, 0, 0, SIGTERM, "start drain finish"},
-    {"wT.HT", false, 0, NS_PER_S, 0, 0, SIGTERM, "start drain reload relay-hup cut finish"},
-    {"TI", false, 0, NS_PER_S, 0, 0, SIGTERM, "start drain cut finish"},
+    {"T", true, 0, LONG_NS, 0, 0, SIGTERM, "start drain finish"},
+    {"I", true, 0, LONG_NS, 0, 0, SIGINT, "start drain finish"},
+    {"HT", true, 0, LONG_NS, 0, 0, SIGTERM, "start reload relay-hup drain finish"},
+    {"UT", true, 0, LONG_NS, 0, 0, SIGTERM, "start reopen relay-usr1 drain finish"},
+    {"QwT", true, 0, LONG_NS, 0, 0, SIGTERM, "start drain finish"},
+    {"wT.HT", false, 0, LONG_NS, 0, 0, SIGTERM, "start drain reload relay-hup cut finish"},
+    {"TI", false, 0, LONG_NS, 0, 0, SIGTERM, "start drain cut finish"},
     {"T", false, 0, 50 * NS_PER_MS, 0, 0, SIGTERM, "start drain cut finish"},
-    {"T.l", true, 400 * NS_PER_MS, NS_PER_S, 0, 0, SIGTERM, "start leaving drain finish"},
-    {"TT", true, 3600 * NS_PER_S, NS_PER_S, 0, 0, SIGTERM, "start cut finish"},
-    {"F", true, 0, NS_PER_S, 0, -ESRCH, 0, "start cut finish"},
-    {"T.F", false, 0, NS_PER_S, 0, -ESRCH, SIGTERM, "start drain cut finish"},
+    {"T.l", true, 2 * NS_PER_S, LONG_NS, 0, 0, SIGTERM, "start leaving drain finish"},
+    {"TT", true, LONG_NS, LONG_NS, 0, 0, SIGTERM, "start cut finish"},
+    {"F", true, 0, LONG_NS, 0, -ESRCH, 0, "start cut finish"},
+    {"T.F", false, 0, LONG_NS, 0, -ESRCH, SIGTERM, "start drain cut finish"},
     {"", true, 0, 0, -ENOMEM, -ENOMEM, 0, "start finish"},
 };
 
