@@ -52,7 +52,7 @@ void scoreboard_export(void *arg, struct metrics_report *report)
 
 /* One child as it was a moment ago: it goes on while this is read. */
 static int append_child(struct buf *out, unsigned index, const struct score *score, int state,
-                        bool as_json)
+                        int pid, bool as_json)
 {
     char request[SCORE_REQUEST_BYTES];
     memcpy(request, score->request, sizeof request);
@@ -60,7 +60,6 @@ static int append_child(struct buf *out, unsigned index, const struct score *sco
     double age_s = (double)age_of(score, clock_now_ns()) / (double)NS_PER_S;
     unsigned long long connections = atomic_load(&score->connections);
     unsigned long long turns = atomic_load(&score->turns);
-    int pid = atomic_load(&score->pid);
     if (!as_json)
         return buf_printf(out, "%5u %8d  %-9s %9.3f %12llu %10llu  %s\n", index, pid, words[state],
                           age_s, connections, turns, request);
@@ -82,12 +81,13 @@ int scoreboard_list(const struct scoreboard *board, struct buf *out, bool as_jso
     for (unsigned i = 0; i < board->count && rv == 0; i++) {
         const struct score *score = &board->scores[i];
         int state = atomic_load_explicit(&score->state, memory_order_relaxed);
-        if (state <= SCORE_FREE || state >= SCORE_STATE_COUNT || atomic_load(&score->pid) == 0)
+        int pid = atomic_load(&score->pid); /* once: it may be buried while we look */
+        if (state <= SCORE_FREE || state >= SCORE_STATE_COUNT || pid == 0)
             continue; /* nobody, or not quite yet */
         if (as_json && !is_first)
             rv = buf_append_char(out, ',');
         if (rv == 0)
-            rv = append_child(out, i, score, state, as_json);
+            rv = append_child(out, i, score, state, pid, as_json);
         is_first = false;
     }
     return rv;
