@@ -10,18 +10,33 @@ import tempfile
 import time
 import unittest
 
-from domaind import MODES, Domaind, run
+from domaind import MODES, PATIENCE_S, Domaind, patiently, run, wait_until
+from lifecycle import children_of
 
 COMBINED = re.compile(r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET /\S* HTTP/1\.1" (\d{3}) \d+ "-" ".*"$')
 
 
 def wait_for_lines(path, count):
-    for _ in range(200):
-        lines = path.read_text().splitlines() if path.exists() else []
-        if len(lines) >= count:
-            return lines
-        time.sleep(0.02)
-    raise AssertionError(f"{len(lines)} lines instead of {count}: {lines}")
+    def lines():
+        return path.read_text().splitlines() if path.exists() else []
+
+    wait_until(lambda: len(lines()) >= count, lambda: f"not {count} lines: {lines()}")
+    return lines()
+
+
+def wait_till_left(server, path):
+    """Until no process of the server has this file open: a reopened log is written to from then on."""
+
+    def openers():
+        for pid in (server.pid, *children_of(server.pid)):
+            for fd in pathlib.Path(f"/proc/{pid}/fd").glob("*"):
+                try:
+                    if os.readlink(fd) == str(path):
+                        yield pid
+                except FileNotFoundError:
+                    pass  # closed meanwhile, or the child has ended
+
+    wait_until(lambda: not list(openers()), lambda: f"{path} is open in {list(openers())}")
 
 
 def drained(fifo):
@@ -55,11 +70,7 @@ class AccessLog(unittest.TestCase):
                 moved = self.path.with_suffix(".1")
                 os.rename(self.path, moved)
                 os.kill(server.pid, signal.SIGUSR1)
-                for _ in range(200):
-                    if self.path.exists():
-                        break
-                    time.sleep(0.02)
-                time.sleep(0.3)  # children follow their master
+                wait_till_left(server, moved)
                 server.get("/domain?url=http://b.com/")
                 self.assertIn("b.com", wait_for_lines(self.path, 1)[0])
             os.unlink(self.path)
@@ -85,6 +96,26 @@ class AccessLog(unittest.TestCase):
         self.assertEqual(ended.returncode, 1)
         self.assertIn(f"cannot write the access log {self.path}: a FIFO that nobody reads", ended.stderr)
 
+    def let_drop(self, server, reader, scale):
+        """More than the pipe holds, read when the writer has waited for it long enough: what was read."""
+        request = f"GET /domain?url=http://{400 * 'a'} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as sock:
+                sock.sendall(30 * request)
+                sock.shutdown(socket.SHUT_WR)
+                while sock.recv(65536):
+                    pass
+        time.sleep(1.5 * scale)
+        said = drained(reader)
+        for _ in range(100 * scale):
+            server.get("/domain?url=http://a.com/")
+            time.sleep(0.05)
+            said += drained(reader)
+            if b" lines dropped\n" in said:
+                break
+        self.assertRegex(said, rb"(?m)^# \d+ lines dropped$")
+        return said
+
     def test_a_reader_that_stops_costs_lines_and_nothing_else(self):
         os.mkfifo(self.path)
         reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
@@ -92,24 +123,8 @@ class AccessLog(unittest.TestCase):
         for mode in MODES:
             with self.subTest(mode=mode):
                 with Domaind(mode, f"--access-log={self.path}") as server:
-                    long = "/domain?url=http://" + 400 * "a"
-                    for _ in range(10):
-                        with socket.create_connection(("127.0.0.1", server.port), 20) as sock:
-                            request = f"GET {long} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-                            sock.sendall(30 * request)
-                            sock.shutdown(socket.SHUT_WR)
-                            while sock.recv(65536):
-                                pass
-                    time.sleep(1.5)  # the pipe is full, and the writer has waited for it
-                    said = drained(reader)
-                    for _ in range(100):
-                        server.get("/domain?url=http://a.com/")
-                        time.sleep(0.05)
-                        said += drained(reader)
-                        if b" lines dropped\n" in said:
-                            break
+                    said = patiently(lambda scale: self.let_drop(server, reader, scale))
                 # the end is not held up either
-                self.assertRegex(said, rb"(?m)^# \d+ lines dropped$")
                 said += drained(reader)
                 for line in said.splitlines():
                     self.assertLess(line.count(b"GET /"), 2, "two lines in one")
@@ -122,10 +137,7 @@ class AccessLog(unittest.TestCase):
             os.rename(self.path, moved)
             os.mkdir(self.path)
             os.kill(server.pid, signal.SIGUSR1)
-            for _ in range(200):
-                if "cannot open the access log again: Is a directory" in server.stderr:
-                    break
-                time.sleep(0.02)
+            wait_until(lambda: "cannot open the access log again: Is a directory" in server.stderr)
             server.get("/domain?url=http://b.com/")
             self.assertIn("b.com", wait_for_lines(moved, 2)[1])
 

@@ -36,7 +36,7 @@ class Extract(unittest.TestCase):
     def extract(self, *args, stdin=b"", **kwargs):
         return subprocess.run(
             [BIN / "domainc", "extract", f"--suffix-list={self.list}", *args],
-            input=stdin, capture_output=True, timeout=60, check=False, **kwargs
+            input=stdin, capture_output=True, timeout=180, check=False, **kwargs
         )
 
     # ---- formats ----
@@ -212,7 +212,7 @@ class Extract(unittest.TestCase):
         for jobs in ("-j1", "-j4"):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([BIN / "domainc", "extract", f"--suffix-list={self.list}", jobs, path],
-                                      stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+                                      stdout=full, stderr=subprocess.PIPE, timeout=180, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertEqual(done.stderr, b"domainc extract: standard output: No space left on device\n")
 
@@ -223,7 +223,7 @@ class Extract(unittest.TestCase):
         process.stdout.readline()
         process.stdout.close()
         stderr = process.stderr.read()
-        self.assertEqual(process.wait(60), 1)
+        self.assertEqual(process.wait(180), 1)
         process.stderr.close()
         self.assertEqual(stderr, b"domainc extract: standard output: Broken pipe\n")
 
@@ -235,7 +235,7 @@ class Extract(unittest.TestCase):
             process.stdin.flush()
             self.assertEqual(process.stdout.readline(), name + b"\n")
         process.stdin.close()
-        self.assertEqual(process.wait(60), 0)
+        self.assertEqual(process.wait(180), 0)
         process.stdout.close()
 
 

@@ -2,14 +2,14 @@
 
 import concurrent.futures
 import json
-import time
+import threading
 import unittest
 import urllib.parse
 
-from domaind import MODES, Domaind, run
+from domaind import MODES, PATIENCE_S, Domaind, run, wait_until
 from fakehttp import FakeServer, Reply
 
-ALLOW = ("--follow=on", "--follow-allow=127.0.0.1")
+ALLOW = ("--follow=on", "--follow-allow=127.0.0.1", "--follow-timeout=10m")
 
 
 def redirects(url):
@@ -21,9 +21,25 @@ def redirects(url):
         return Reply(301, headers=(("Location", url[3:]),))
     if url == "slow":
         return Reply(delay=5)
-    if url == "wait":
-        return Reply(delay=0.3)
     return Reply(404)
+
+
+class Held:
+    """Redirects, but no answer to `wait` before release()."""
+
+    def __init__(self):
+        self.released = threading.Event()
+
+    def __call__(self, url):
+        if url == "wait":
+            self.released.wait(2 * PATIENCE_S)
+        return redirects(url)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.released.set()
 
 
 def follow(server, url, extra=""):
@@ -62,10 +78,13 @@ class Follow(unittest.TestCase):
                     self.assertIn("not public", body)
 
     def test_what_cannot_be_followed(self):
-        for server, web in self.each_mode("--follow-hops=2", "--follow-timeout=300ms"):
+        for server, web in self.each_mode("--follow-timeout=300ms"):
+            status, body = follow(server, web + "slow")
+            self.assertEqual(status, 504, body)
+            self.assertIn("timed out", body)
+        for server, web in self.each_mode("--follow-hops=2"):
             for url, status, why in (
                 (web + "hops-3", 502, "more than 2 redirects"),
-                (web + "slow", 504, "timed out"),
                 (web + "to-ftp://127.0.0.1/x", 422, "only http and https"),
                 ("http://127.0.0.1:1/", 502, "Connection refused"),
                 ("http://no-such-host.invalid/", 502, "does not resolve"),
@@ -76,29 +95,27 @@ class Follow(unittest.TestCase):
                 self.assertIn(why, body)
 
     def test_waiting_for_others_keeps_nobody_waiting(self):
-        """20 that wait 300 ms each, on one worker: together, and a plain request between them at once."""
-        with FakeServer(redirects) as web, Domaind("coroutine", "--workers=1", *ALLOW) as server:
+        """20 that wait on one worker: together, and a plain request between them at once."""
+        with Held() as held, FakeServer(held) as web, Domaind("coroutine", "--workers=1", *ALLOW) as server:
             url = f"http://127.0.0.1:{web.port}/?url=wait"
-            with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            with concurrent.futures.ThreadPoolExecutor(20) as pool, held:
                 waiting = [pool.submit(follow, server, url) for _ in range(20)]
-                while web.busy < 20:
-                    time.sleep(0.001)
+                wait_until(lambda: web.busy == 20, lambda: f"{web.busy} are fetched")
                 self.assertEqual(server.get("/domain?url=https://example.com/")[0], 200)
+                self.assertFalse([done for done in waiting if done.done()])
+                held.released.set()
                 self.assertEqual({done.result()[0] for done in waiting}, {200})
             self.assertEqual(web.most_busy, 20)
 
     def test_a_stop_cuts_it_short(self):
         for mode in MODES:
-            with self.subTest(mode=mode), FakeServer(redirects) as web:
+            with self.subTest(mode=mode), Held() as held, FakeServer(held) as web:
                 with Domaind(mode, *ALLOW, "--drain-timeout=200ms") as server:
                     pool = concurrent.futures.ThreadPoolExecutor(1)
-                    url = f"http://127.0.0.1:{web.port}/?url=slow"
+                    url = f"http://127.0.0.1:{web.port}/?url=wait"
                     waiting = pool.submit(follow, server, url)
-                    while web.busy < 1:
-                        time.sleep(0.01)
-                    start = time.monotonic()
-                    server.stop()
-                    self.assertLess(time.monotonic() - start, 20)
+                    wait_until(lambda: web.busy == 1, "it is not fetched")
+                    server.stop()  # long before there is an answer
                 waiting.exception()  # cut off or told so; either way it ends
                 pool.shutdown()
 

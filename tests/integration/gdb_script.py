@@ -18,7 +18,7 @@ class Gdb(unittest.TestCase):
              "-ex", "set breakpoint pending on", "-ex", "break gdb_stop_here", "-ex", "run",
              "-ex", "co-list", "-ex", "co-bt 2", "-ex", "co-bt 3", "-ex", "co-bt 99", "-ex", "kill",
              BUILD / "tests" / "gdb_target"],
-            capture_output=True, text=True, timeout=120, env={**os.environ, "DEBUGINFOD_URLS": ""})
+            capture_output=True, text=True, timeout=300, env={**os.environ, "DEBUGINFOD_URLS": ""})
         said = done.stdout + done.stderr
         self.assertRegex(said, r"loop main \(3 alive\)")
         self.assertRegex(said, r"\b1 running +main +spawned at coro/sched\.c:\d+")

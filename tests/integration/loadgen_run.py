@@ -15,7 +15,8 @@ import threading
 import time
 import unittest
 
-from domaind import BIN, Domaind
+from domaind import BIN, PATIENCE_S, Domaind, patiently, wait_until
+from modes import counter
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 OUTCOMES = ("ok status connect write reset closed half malformed timeout local unfinished").split()
@@ -86,8 +87,25 @@ def good(connection, _number):
         connection.sendall(ANSWER)
 
 
-def loadgen(*args, timeout=60, **kwargs):
-    """Run it with --json; (CompletedProcess, the JSON or None)."""
+class Good:
+    """As good, and counts what was asked."""
+
+    def __init__(self):
+        self.requests = 0
+
+    def __call__(self, connection, _number):
+        while request(connection):
+            self.requests += 1
+            connection.sendall(ANSWER)
+
+    def wait_for(self, count):
+        wait_until(lambda: self.requests >= count, lambda: f"{self.requests} requests")
+
+
+def loadgen(*args, timeout=2 * PATIENCE_S, **kwargs):
+    """Run it with --json; (CompletedProcess, the JSON or None).  An answer may come late."""
+    if args[-1].startswith("http:") and "--timeout" not in args:
+        args = ("--timeout", "60s", *args)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result.json")
         done = subprocess.run(
@@ -123,9 +141,12 @@ class RunTest(unittest.TestCase):
         self.assertIn("500 sent = 500 ok + 0 timeout + 0 unfinished", done.stdout)
 
     def test_wrk_layout(self):
-        done, _result, _counts = self.run_against(good, "-c", "2", "-d", "300ms")
+        patiently(self.check_wrk_layout)  # a short run may get no answer at all
+
+    def check_wrk_layout(self, scale):
+        done, _result, _counts = self.run_against(good, "-c", "2", "-d", f"{300 * scale}ms")
         for pattern in (
-            r"^Running 0\.3s test @ http://127\.0\.0\.1:\d+/x$",
+            r"^Running [\d.]+s test @ http://127\.0\.0\.1:\d+/x$",
             r"^  1 thread and 2 connections, closed loop$",
             r"^  Thread Stats   Avg      Stdev     Max   \+/- Stdev$",
             r"^    Latency  +[\d.]+[mu]?s +[\d.]+[mu]?s +[\d.]+[mu]?s +[\d.]+%$",
@@ -186,7 +207,8 @@ class RunTest(unittest.TestCase):
 
     def test_open_loop_keeps_its_rate(self):
         _done, result, counts = self.run_against(good, "-c", "10", "-R", "200", "-d", "1s", "-t", "2")
-        self.assertEqual(counts["ok"] + result["result"]["unsent"], 200)
+        self.assertGreater(counts["ok"], 0)
+        self.assertEqual(counts["ok"] + counts["unfinished"] + result["result"]["unsent"], 200)
 
     def test_warmup_and_ramp_are_not_counted(self):
         _done, result, _counts = self.run_against(
@@ -215,9 +237,7 @@ class RunTest(unittest.TestCase):
             while connection.recv(4096):
                 pass
 
-        begin = time.monotonic()
         done, result, counts = self.run_against(hang, "-c", "3", "-d", "500ms", "--timeout", "700ms")
-        self.assertLess(time.monotonic() - begin, 10)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertGreaterEqual(counts["timeout"], 3)
         self.assertEqual(counts["ok"], 0)
@@ -269,15 +289,19 @@ class RunTest(unittest.TestCase):
         self.assertIn("Non-2xx or 3xx responses: 20", done.stdout)
 
     def test_a_server_that_dies_in_mid_run(self):
-        with Fake(good) as fake:
+        serve = Good()
+        with Fake(serve) as fake:
             def die():
+                serve.wait_for(50)
                 fake.stop_listening()
                 for connection in fake.connections:
                     with contextlib.suppress(OSError):
                         connection.shutdown(socket.SHUT_RDWR)
 
-            threading.Timer(0.5, die).start()
-            done, result = loadgen("-c", "4", "-d", "3s", fake.url)
+            killer = threading.Thread(target=die)
+            killer.start()
+            done, result = loadgen("-c", "4", "-d", "5s", fake.url)
+            killer.join()
         counts = self.check_truth(result)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertGreater(counts["ok"], 0)
@@ -332,25 +356,27 @@ class RunTest(unittest.TestCase):
     # ---- interrupts, gates, usage ----
 
     def test_interrupt_in_the_warm_up(self):
-        with Fake(good) as fake:
-            process = subprocess.Popen([BIN / "loadgen", "-c", "2", "-d", "60s", "--warmup", "60s", fake.url],
+        serve = Good()
+        with Fake(serve) as fake:
+            process = subprocess.Popen([BIN / "loadgen", "-c", "2", "-d", "10m", "--warmup", "10m", fake.url],
                                        stdout=subprocess.PIPE, text=True)
-            time.sleep(0.7)
+            serve.wait_for(10)  # most of them answered
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=20)
+            out, _ = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 130, out)
         self.assertRegex(out, r"interrupted before measuring began: [1-9]\d* requests of the warm-up")
 
     def test_interrupt_writes_the_partial_result(self):
-        with Fake(good) as fake, tempfile.TemporaryDirectory() as folder:
+        serve = Good()
+        with Fake(serve) as fake, tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "r.json")
             process = subprocess.Popen(
-                [BIN / "loadgen", "-c", "2", "-d", "60s", "--fail-if", "p50>1ns", "--json", path, fake.url],
+                [BIN / "loadgen", "-c", "2", "-d", "10m", "--fail-if", "p50>1ns", "--json", path, fake.url],
                 stdout=subprocess.PIPE, text=True,
             )
-            time.sleep(1)
+            serve.wait_for(20)
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=20)
+            out, _ = process.communicate(timeout=PATIENCE_S)
             with open(path) as file:
                 result = json.load(file)
         self.assertEqual(process.returncode, 130, out)
@@ -376,17 +402,17 @@ class RunTest(unittest.TestCase):
     def test_gates_leave_json_on_standard_output_alone(self):
         with Fake(good) as fake:
             done = subprocess.run([BIN / "loadgen", "-n", "100", "--json", "-", "--fail-if", "p50>1ns", fake.url],
-                                  capture_output=True, text=True, timeout=60, check=False)
+                                  capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         self.assertEqual(json.loads(done.stdout)["exit"], 3)
         self.assertIn("breached", done.stderr)
 
     def test_output_files_are_tried_before_the_run(self):
-        begin = time.monotonic()
-        with Fake(good) as fake:
-            done, _ = loadgen("-d", "20s", "--html", "/nowhere/x.html", fake.url)
+        serve = Good()
+        with Fake(serve) as fake:
+            done, _ = loadgen("-d", "10m", "--html", "/nowhere/x.html", fake.url)
         self.assertEqual(done.returncode, 1)
         self.assertIn("cannot write /nowhere/x.html: No such file", done.stderr)
-        self.assertLess(time.monotonic() - begin, 10)
+        self.assertEqual(serve.requests, 0)
 
     def test_usage_errors(self):
         for args in (["--no-such-flag"], ["-c", "0"], ["-d", "soon"], ["--fail-if", "p99>5"],
@@ -402,7 +428,7 @@ class RunTest(unittest.TestCase):
             for args in (["--help"], ["--version"], ["compare", "--help"], ["compare", "--scenario=list"],
                          ["-n", "10", fake.url], ["-n", "10", "--json", "-", fake.url]):
                 done = subprocess.run([BIN / "loadgen", *args], stdout=full, stderr=subprocess.PIPE,
-                                      text=True, timeout=60, check=False)
+                                      text=True, timeout=PATIENCE_S, check=False)
                 self.assertEqual(done.returncode, 1, args)
                 self.assertIn("No space left on device", done.stderr, args)
 
@@ -412,7 +438,7 @@ class RunTest(unittest.TestCase):
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             process.stdout.close()
             err = process.stderr.read()
-            self.assertEqual(process.wait(timeout=30), 1)
+            self.assertEqual(process.wait(timeout=PATIENCE_S), 1)
             process.stderr.close()
         self.assertIn("Broken pipe", err)
 
@@ -446,13 +472,17 @@ class DomaindTest(unittest.TestCase):
     def test_a_freeze_shows_in_corrected_latency_only(self):
         with Domaind("coroutine") as server:
             def freeze():
+                wait_until(lambda: counter(server, "domaind_requests_total") > 1000, "no load")
                 os.kill(server.pid, signal.SIGSTOP)
                 time.sleep(1.4)
                 os.kill(server.pid, signal.SIGCONT)
 
-            threading.Timer(3, freeze).start()
-            _done, result = loadgen("-c", "50", "-d", "10s", "-R", "2000",
+            # so many requests that a few frozen ones are no hundredth of them
+            freezer = threading.Thread(target=freeze)
+            freezer.start()
+            _done, result = loadgen("-c", "10", "-d", "10s", "-R", "500",
                                     f"http://127.0.0.1:{server.port}/domain?url=https://a.example/")
+            freezer.join()
         r = result["result"]
         self.assertGreater(r["latency"]["p99_us"], 1_000_000)
         self.assertLess(r["raw"]["p99_us"], 500_000)

@@ -89,12 +89,12 @@ class Manual(unittest.TestCase):
             with self.subTest(page=page.name):
                 if shutil.which("groff"):
                     done = subprocess.run(["groff", "-mandoc", "-ww", "-Tutf8", page], capture_output=True,
-                                          text=True, timeout=60)
+                                          text=True, timeout=300)
                     self.assertEqual((done.returncode, done.stderr), (0, ""))
                     self.assertGreater(done.stdout.count("\n"), 100)
                 if shutil.which("mandoc"):
                     done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], capture_output=True,
-                                          text=True, timeout=60)
+                                          text=True, timeout=300)
                     self.assertEqual(done.stdout, "")
         if not shutil.which("groff") and not shutil.which("mandoc"):
             self.skipTest("neither groff nor mandoc")

@@ -9,19 +9,18 @@ import struct
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
-from domaind import BIN, MODES, Domaind, run
+from domaind import BIN, MODES, PATIENCE_S, Domaind, run, wait_until
 
 SAMPLE = "/domain?url=https://www.google.com/search?q=Enhancement&aq=f"
 
 
-def each_mode(test):
+def each_mode(test, modes=MODES):
     """Run the test once for each mode."""
 
     def in_modes(self):
-        for mode in MODES:
+        for mode in modes:
             with self.subTest(mode=mode):
                 test(self, mode)
 
@@ -36,20 +35,36 @@ def counter(server, pattern):
 
 def wait_till_stopped(pids):
     """SIGSTOP reaches the threads of a process one by one, after kill() has returned."""
-    until = time.monotonic() + 20
     for pid in pids:
         for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
-            while stat.read_text().rpartition(")")[2].split()[0] != "T":
-                if time.monotonic() > until:
-                    raise AssertionError(f"{stat.parent} does not stop")
-                time.sleep(0.005)
+            wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T",
+                       f"{stat.parent} does not stop")
+
+
+def sockets_at(port):
+    """(port of the peer, state, bytes that nobody has read yet) of each socket of 127.0.0.1:port."""
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, peer, state, queues, *_ = line.split()
+        if local == f"0100007F:{port:04X}":
+            yield int(peer.split(":")[1], 16), int(state, 16), int(queues.split(":")[1], 16)
+
+
+def wait_till_read(server, client):
+    """Until the server has all that was sent to it over this socket."""
+    own = client.getsockname()[1]
+    wait_until(lambda: (own, 1, 0) in sockets_at(server.port), "the server does not read")
+
+
+def wait_till_draining(server):
+    """Until it no longer listens: what it is sent now, it is sent while it drains."""
+    wait_until(lambda: 10 not in [state for _, state, _ in sockets_at(server.port)], "it listens on")
 
 
 class Connection:
     """One raw keep-alive connection."""
 
     def __init__(self, server):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
         self.file = self.socket.makefile("rb")
 
     def send(self, target="/livez", extra=""):
@@ -114,25 +129,23 @@ class Modes(unittest.TestCase):
 
     @each_mode
     def test_an_idle_connection_does_not_hold_up_the_end(self, mode):
-        with Domaind(mode) as server:
+        with Domaind(mode, "--drain-timeout=10m", "--idle-timeout=10m") as server:
             idle = Connection(server)
             idle.send()
             self.assertEqual(idle.receive()[0], 200)
-            began = time.monotonic()
             self.assertEqual(server.stop(), 0)
-            self.assertLess(time.monotonic() - began, 10)
             self.assertIsNone(idle.receive())
             idle.close()
 
     @each_mode
     def test_a_request_in_flight_is_finished(self, mode):
-        with Domaind(mode) as server:
+        with Domaind(mode, "--header-timeout=10m", "--drain-timeout=10m") as server:
             connection = Connection(server)
             connection.socket.sendall(b"GET /livez HTTP/1.1\r\nHost: local")
-            time.sleep(0.2)
+            wait_till_read(server, connection.socket)
             stopper = threading.Thread(target=server.stop)
             stopper.start()
-            time.sleep(0.5)
+            wait_till_draining(server)
             connection.socket.sendall(b"host\r\n\r\n")
             status, headers = connection.receive()
             self.assertEqual(status, 200)
@@ -159,9 +172,7 @@ class Modes(unittest.TestCase):
                 for pid in pids:
                     os.kill(pid, signal.SIGCONT)
             aborted = r'domaind_connections_closed_total\{reason="aborted"\}'
-            until = time.monotonic() + 20
-            while counter(server, aborted) == 0 and time.monotonic() < until:
-                time.sleep(0.02)
+            wait_until(lambda: counter(server, aborted) > 0, "it is not counted")
             self.assertEqual(counter(server, aborted), 1)
             self.assertEqual(counter(server, r'domaind_requests_total\{route="/livez"'), 0)
 
@@ -189,14 +200,12 @@ class Limits(unittest.TestCase):
             third.close()
             for connection in held:
                 connection.close()
-            deadline = time.monotonic() + 10
-            while server.get("/livez")[0] != 200:
-                self.assertLess(time.monotonic(), deadline)
+            wait_until(lambda: server.get("/livez")[0] == 200, "nobody is let in any more")
 
     def test_ctrl_c_says_so_in_the_exit_code(self):
         server = Domaind("coroutine").__enter__()
         server.process.send_signal(signal.SIGINT)
-        self.assertEqual(server.process.wait(20), 130)
+        self.assertEqual(server.process.wait(PATIENCE_S), 130)
 
     def test_the_spread_over_event_loops_is_in_the_metrics(self):
         with Domaind("coroutine", "--workers=2") as server:
@@ -237,13 +246,11 @@ class CommandLine(unittest.TestCase):
             command = f'exec "$0" --listen=unix:{path} 0<&- 1>&- 2>&-'
             process = subprocess.Popen(["/bin/sh", "-c", command, BIN / "domaind"])
             try:
-                until = time.monotonic() + 20
-                while not os.path.exists(path) and time.monotonic() < until:
-                    time.sleep(0.02)
+                wait_until(lambda: os.path.exists(path), "it does not listen")
                 self.assertEqual({os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)}, {"/dev/null"})
             finally:
                 process.terminate()
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(PATIENCE_S), 0)
 
     def test_help_and_version_go_to_stdout(self):
         for flag, word in (("--help", "--listen=ADDRESS"), ("--version", "domaind 0.")):

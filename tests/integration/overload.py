@@ -2,17 +2,15 @@
 
 import copy
 import json
-import os
 import re
-import signal
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
-from domaind import BIN, Domaind
-from lifecycle import children_of
+from domaind import BIN, Domaind, patiently, wait_until
+from lifecycle import children_of, kill_children
 from modes import Connection, counter, each_mode
 
 
@@ -28,9 +26,11 @@ class Overload(unittest.TestCase):
 
     @each_mode
     def test_in_flight_max_refuses_the_excess(self, mode):
+        patiently(lambda scale: self.check_in_flight_max(mode, 700 * scale))
+
+    def check_in_flight_max(self, mode, ms):
         with Domaind(mode, "--test-endpoints", "--in-flight-max=4", "--min-spare=16") as server:
-            time.sleep(0.5)
-            answers = self.ask_at_once(server, 12, "/test/wait?ms=700")
+            answers = self.ask_at_once(server, 12, f"/test/wait?ms={ms}")
             refused = [headers for status, headers in answers if status == 503]
             self.assertEqual(sum(status == 200 for status, _ in answers), 4)
             self.assertEqual(len(refused), 8)
@@ -39,13 +39,16 @@ class Overload(unittest.TestCase):
 
     @each_mode
     def test_queue_delay_max_refuses_what_waited(self, mode):
-        flags = ["--test-endpoints", "--queue-delay-max=100ms", "--workers=1", "--children=1"]
+        patiently(lambda scale: self.check_queue_delay_max(mode, 100 * scale))
+
+    def check_queue_delay_max(self, mode, ms):
+        flags = ["--test-endpoints", f"--queue-delay-max={ms}ms", "--workers=1", "--children=1"]
         flags += ["--min-spare=1", "--max-spare=1", "--max-threads=1", "--thread-overflow=wait"]
         with Domaind(mode, *flags) as server:
-            held = [threading.Thread(target=server.get, args=("/test/block?ms=300",)) for _ in range(3)]
+            held = [threading.Thread(target=server.get, args=(f"/test/block?ms={3 * ms}",)) for _ in range(3)]
             for thread in held:
                 thread.start()
-                time.sleep(0.1)
+                time.sleep(ms / 1000)
             # some of those are late already, but one alone may be chance
             waited = Connection(server)
             waited.send("/domain?url=http://example.com/")
@@ -54,18 +57,21 @@ class Overload(unittest.TestCase):
             for thread in held:
                 thread.join()
             waited.close()
-            self.assertEqual(server.get("/domain?url=http://example.com/")[0], 200)
+            wait_until(lambda: server.get("/domain?url=http://example.com/")[0] == 200, "503 for ever")
 
     @each_mode
     def test_twice_what_can_be_done(self, mode):
+        patiently(lambda scale: self.check_twice(mode, 1500 * scale))
+
+    def check_twice(self, mode, ms):
         flags = ["--test-endpoints", "--workers=1", "--queue-delay-max=50ms", "--running-max=4"]
         with Domaind(mode, *flags, "--admin-listen=127.0.0.1:0") as server, tempfile.NamedTemporaryFile() as file:
             load = subprocess.Popen(
-                [BIN / "loadgen", "-q", "-c64", "-R2000", "-d1500ms", f"--json={file.name}",
+                [BIN / "loadgen", "-q", "-c64", "-R2000", f"-d{ms}ms", f"--json={file.name}",
                  f"http://127.0.0.1:{server.port}/test/cpu?ms=3"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )
-            time.sleep(0.7)
+            time.sleep(ms / 2000)
             admin = copy.copy(server)
             admin.port = int(re.search(r"administrators: listening on \S*:(\d+)", server.stderr).group(1))
             self.assertEqual(admin.get("/livez")[0], 200)
@@ -75,19 +81,23 @@ class Overload(unittest.TestCase):
                 result = json.load(text)["result"]
             statuses, outcomes = result["statuses"], result["outcomes"]
             self.assertEqual(result["sent"], sum(outcomes.values()), outcomes)
-            self.assertGreater(statuses["200"], 0)
-            self.assertGreater(statuses["503"], 0)
             self.assertEqual(set(statuses), {"200", "503"})
-            self.assertEqual(counter(admin, "domaind_requests_refused_total"), statuses["503"])
-            for gauge in ("running", "waiting", "in_flight"):
-                self.assertEqual(counter(admin, f"domaind_requests_{gauge} "), 0)
-            self.assertEqual(server.get("/test/cpu?ms=3")[0], 200)
+            for gauge in ("running", "waiting", "in_flight"):  # of what nobody waits for any more, too
+                wait_until(lambda: counter(admin, f"domaind_requests_{gauge} ") == 0, gauge)
+            refused = counter(admin, "domaind_requests_refused_total")
+            # whoever went before the answer came does not know it
+            unknown = result["sent"] - sum(statuses.values())
+            self.assertTrue(statuses["503"] <= refused <= statuses["503"] + unknown, (refused, result))
+            wait_until(lambda: server.get("/test/cpu?ms=3")[0] == 200, "503 for ever")
 
     def test_connections_beyond_the_children_take_turns(self):
+        patiently(self.check_turns)
+
+    def check_turns(self, scale):
         flags = ["--children=32", "--admin-listen=127.0.0.1:0"]
         with Domaind("prefork", *flags) as server, tempfile.NamedTemporaryFile() as file:
             subprocess.run(
-                [BIN / "loadgen", "-q", "-c150", "-d2s", "--timeout=10s", f"--json={file.name}",
+                [BIN / "loadgen", "-q", "-c150", f"-d{2 * scale}s", "--timeout=60s", f"--json={file.name}",
                  f"http://127.0.0.1:{server.port}/domain?url=http://a.example.com/"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
             )
@@ -101,23 +111,25 @@ class Overload(unittest.TestCase):
 
     def test_waiting_takes_no_place_to_compute(self):
         for mode in ("thread", "prefork"):
-            with self.subTest(mode=mode), Domaind(mode, "--test-endpoints", "--running-max=1") as server:
-                for target in ("/test/wait?ms=1000", "/test/block?ms=1000"):
-                    began = time.monotonic()
-                    answers = self.ask_at_once(server, 5, target)
-                    self.assertEqual([status for status, _ in answers], [200] * 5)
-                    self.assertLess(time.monotonic() - began, 4)
+            for target in ("/test/wait", "/test/block"):
+                with self.subTest(mode=mode, target=target):
+                    patiently(lambda scale: self.check_waiting(mode, target, scale))
+
+    def check_waiting(self, mode, target, seconds):
+        with Domaind(mode, "--test-endpoints", "--running-max=1") as server:
+            began = time.monotonic()
+            answers = self.ask_at_once(server, 5, f"{target}?ms={1000 * seconds}")
+            self.assertEqual([status for status, _ in answers], [200] * 5)
+            self.assertLess(time.monotonic() - began, 4 * seconds)
 
     def test_a_killed_child_gives_its_place_back(self):
-        flags = ["--test-endpoints", "--running-max=1", "--min-spare=2", "--queue-delay-max=10s"]
+        flags = ["--test-endpoints", "--running-max=1", "--min-spare=2"]
         with Domaind("prefork", *flags) as server:
             for _ in range(3):
                 connection = Connection(server)
                 connection.send("/test/cpu?ms=60000")
-                while counter(server, "domaind_requests_running ") != 1:
-                    time.sleep(0.02)
-                for child in children_of(server.pid):
-                    os.kill(child, signal.SIGKILL)
+                wait_until(lambda: counter(server, "domaind_requests_running ") == 1, "it does not run")
+                kill_children(children_of(server.pid))
                 self.assertEqual(server.get("/test/cpu?ms=1")[0], 200)
                 connection.close()
 
@@ -125,15 +137,11 @@ class Overload(unittest.TestCase):
         flags = ["--test-endpoints", "--in-flight-max=1", "--min-spare=2"]
         with Domaind("prefork", *flags) as server:
             connection = Connection(server)
-            connection.send("/test/block?ms=20000")
-            time.sleep(0.5)
+            connection.send("/test/block?ms=60000")
+            wait_until(lambda: counter(server, "domaind_requests_in_flight ") == 1, "it is not in work")
             self.assertEqual(server.get("/test/wait?ms=1")[0], 503)
-            for child in children_of(server.pid):
-                os.kill(child, signal.SIGKILL)
-            deadline = time.monotonic() + 10
-            while server.get("/test/wait?ms=1")[0] != 200:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.1)
+            kill_children(children_of(server.pid))
+            wait_until(lambda: server.get("/test/wait?ms=1")[0] == 200, "503 for ever")
             connection.close()
 
 

@@ -18,7 +18,7 @@ EXAMPLES = ROOT / "coro" / "examples"
 
 
 def output(*command, env=None):
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
     if done.returncode != 0:
         raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -62,11 +62,11 @@ class Package(unittest.TestCase):
             with subprocess.Popen([program], stdout=subprocess.PIPE, text=True, env=self.env) as server:
                 try:
                     port = int(server.stdout.readline().rsplit(":", 1)[1])
-                    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                    with socket.create_connection(("127.0.0.1", port), timeout=90) as client:
                         client.sendall(b"hello")
                         self.assertEqual(client.recv(16), b"hello")
                         server.send_signal(signal.SIGTERM)
-                        self.assertEqual(server.wait(20), 0)
+                        self.assertEqual(server.wait(90), 0)
                 finally:
                     server.kill()
 
@@ -103,7 +103,7 @@ class Package(unittest.TestCase):
             self.fails(1, "No such file or directory", program, self.prefix / "none")
 
     def fails(self, code, why, *command):
-        done = subprocess.run(command, capture_output=True, text=True, env=self.env, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, env=self.env, timeout=300)
         self.assertIn(why, done.stderr)
         self.assertEqual((done.returncode, done.stdout), (code, ""))
 
@@ -137,7 +137,7 @@ class Package(unittest.TestCase):
                         [*compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
                          f"-I{self.prefix / 'include'}", "-"],
                         input=f"#include <{header}>\nint at_least_one;\n", capture_output=True, text=True,
-                        timeout=60)
+                        timeout=300)
                     self.assertEqual(done.stderr, "")
 
     @unittest.skipUnless(shutil.which("c++"), "no C++ compiler")

@@ -4,12 +4,10 @@ import gzip
 import http.client
 import io
 import json
-import os
 import pstats
 import re
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -17,7 +15,8 @@ import threading
 import time
 import unittest
 
-from domaind import BIN, MODES, Domaind
+from domaind import BIN, MODES, PATIENCE_S, Domaind, patiently, wait_until
+from lifecycle import kill_children
 
 URL = "/domain?url=https://www.example.co.uk/a"
 HANDLER = "endpoint_domain"
@@ -25,7 +24,7 @@ HANDLER = "endpoint_domain"
 
 def ask(server, count, path=URL):
     """Requests on one keep-alive connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     for _ in range(count):
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -88,8 +87,8 @@ class InEveryMode(unittest.TestCase):
     @in_every_mode()
     def test_calls_equal_loadgens_count(self, server):
         run = subprocess.run(
-            [BIN / "loadgen", "-c", "50", "-d", "1s", f"http://127.0.0.1:{server.port}{URL}"],
-            capture_output=True, text=True, timeout=60, check=True,
+            [BIN / "loadgen", "-c", "50", "-n", "3000", "--timeout=60s", f"http://127.0.0.1:{server.port}{URL}"],
+            capture_output=True, text=True, timeout=2 * PATIENCE_S, check=True,
         )
         ok = int(re.search(r"(\d+) sent = (\d+) ok", run.stdout)[2])
         self.assertEqual(table(profile(server)[1])[HANDLER][0], ok, run.stdout)
@@ -105,10 +104,11 @@ class InEveryMode(unittest.TestCase):
         thread = threading.Thread(target=load)
         thread.start()
         try:
-            time.sleep(0.2)
-            before = table(profile(server)[1])[HANDLER][0]
-            time.sleep(0.3)
-            self.assertGreater(table(profile(server)[1])[HANDLER][0], before)
+            def calls():
+                return table(profile(server)[1]).get(HANDLER, (0,))[0]
+
+            before = wait_until(calls, "no calls")
+            wait_until(lambda: calls() > before, "it stands still")
         finally:
             stop.set()
             thread.join()
@@ -157,14 +157,22 @@ class InEveryMode(unittest.TestCase):
         self.assertNotIn("http_session_turn", rows)
         self.assertNotIn("{unscoped}", rows)
 
-    @in_every_mode()
-    def test_windows_and_reset(self, server):
-        ask(server, 40)
-        time.sleep(2.3)  # a tick lies between
-        ask(server, 7)
-        headers, text = profile(server, "?window=1s")
-        self.assertEqual(table(text)[HANDLER][0], 7, text)
-        self.assertLess(float(headers["X-Profile-Seconds"]), 2.5)
+    def test_windows_and_reset(self):
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                patiently(lambda scale: self.check_windows(mode, scale))
+
+    def check_windows(self, mode, seconds):
+        with Domaind(mode) as server:
+            ask(server, 40)
+            time.sleep(seconds + 1.3)  # a tick lies between
+            ask(server, 7)
+            headers, text = profile(server, f"?window={seconds}s")
+            self.assertEqual(table(text)[HANDLER][0], 7, text)
+            self.assertLess(float(headers["X-Profile-Seconds"]), seconds + 1.5)
+            self.check_bases(server, headers)
+
+    def check_bases(self, server, headers):
         base = headers["X-Profile-Snapshot"]
         self.assertEqual(table(profile(server)[1])[HANDLER][0], 47)
         ask(server, 5)
@@ -192,23 +200,34 @@ class InEveryMode(unittest.TestCase):
         self.assertEqual(table(profile(server)[1])[HANDLER][0] - started, 50)
         self.assertTrue(report(server)["conserved"])
 
-    @in_every_mode("--test-endpoints")
-    def test_many_waiting_in_one_function_is_no_recursion(self, server):
-        threads = [
-            threading.Thread(target=server.get, args=("/test/wait?ms=700",)) for _ in range(6)
-        ]
-        for thread in threads:
-            thread.start()
-        time.sleep(0.3)
-        data = report(server)
-        (row,) = [f for f in data["functions"] if f["name"] == "endpoint_test_wait"]
+    def test_many_waiting_in_one_function_is_no_recursion(self):
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                patiently(lambda scale: self.check_waiting(mode, 700 * scale))
+
+    def check_waiting(self, mode, ms):
+        with Domaind(mode, "--test-endpoints") as server:
+            threads = [
+                threading.Thread(target=server.get, args=(f"/test/wait?ms={ms}",)) for _ in range(6)
+            ]
+            for thread in threads:
+                thread.start()
+
+            def is_full():
+                rows = [f for f in report(server)["functions"] if f["name"] == "endpoint_test_wait"]
+                return rows and rows[0]["calls"] == 6 and rows
+
+            (row,) = wait_until(is_full, "not all wait")
+            self.check_ended(server, threads, row, ms)
+
+    def check_ended(self, server, threads, row, ms):
         self.assertEqual((row["calls"], row["primitive"], row["in_flight"]), (6, 6, 6))
         for thread in threads:
             thread.join()
         (row,) = [f for f in report(server)["functions"] if f["name"] == "endpoint_test_wait"]
         self.assertEqual((row["calls"], row["primitive"], row["in_flight"]), (6, 6, 0))
         rows = table(profile(server)[1])
-        self.assertLess(rows["endpoint_test_wait"][2], 0.5)  # waiting is not running
+        self.assertLess(rows["endpoint_test_wait"][2], 6 * ms / 8000)  # waiting is not running
 
     @in_every_mode()
     def test_pprof(self, server):
@@ -324,9 +343,7 @@ class Faults(unittest.TestCase):
             ask(server, 200)
             before = table(profile(server)[1])[HANDLER][0]
             self.assertEqual(before, 200)
-            for worker in report(server)["workers"][:3]:
-                os.kill(worker["pid"], signal.SIGKILL)
-            time.sleep(0.5)
+            kill_children([worker["pid"] for worker in report(server)["workers"][:3]])
             after = report(server)
             (row,) = [f for f in after["functions"] if f["name"] == HANDLER]
             self.assertEqual(row["calls"], 200)
@@ -339,11 +356,16 @@ class Faults(unittest.TestCase):
             with self.subTest(mode=mode), Domaind(mode, "--test-endpoints") as server:
                 clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
                 for client in clients:
-                    client.sendall(b"GET /test/wait?ms=400 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                time.sleep(0.15)
+                    client.sendall(b"GET /test/wait?ms=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+                def waits():
+                    rows = [f for f in report(server)["functions"] if f["name"] == "endpoint_test_wait"]
+                    return (rows[0]["calls"], rows[0]["in_flight"]) if rows else (0, 0)
+
+                wait_until(lambda: waits()[0] == 5, "not all wait")
                 for client in clients:
                     client.close()
-                time.sleep(0.6)
+                wait_until(lambda: waits()[1] == 0, "something is left behind")
                 data = report(server)
                 (row,) = [f for f in data["functions"] if f["name"] == "endpoint_test_wait"]
                 self.assertEqual((row["calls"], row["in_flight"]), (5, 0))
@@ -351,18 +373,21 @@ class Faults(unittest.TestCase):
                 self.assertEqual(sum(w["abandoned"] for w in data["workers"]), 0)
 
     def test_a_stuck_worker_does_not_hold_the_report(self):
+        patiently(self.check_stuck)
+
+    def check_stuck(self, scale):
         with Domaind("coroutine", "--workers=2", "--test-endpoints") as server:
             ask(server, 20)
-            busy = threading.Thread(target=server.get, args=("/test/block?ms=2500",))
+            busy = threading.Thread(target=server.get, args=(f"/test/block?ms={2500 * scale}",))
             busy.start()
-            time.sleep(0.3)
+            time.sleep(0.3 * scale)
             # some connections land on the worker that is stuck; the others are answered
             connections = [
-                http.client.HTTPConnection("127.0.0.1", server.port, timeout=20) for _ in range(12)
+                http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S) for _ in range(12)
             ]
             for connection in connections:
                 connection.request("GET", "/profile?format=json")
-            ready, _, _ = select.select([c.sock for c in connections], [], [], 1.5)
+            ready, _, _ = select.select([c.sock for c in connections], [], [], 1.5 * scale)
             answered = [c for c in connections if c.sock in ready]
             self.assertTrue(answered)
             data = json.loads(answered[0].getresponse().read())

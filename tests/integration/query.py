@@ -12,8 +12,9 @@ import threading
 import time
 import unittest
 
-from domaind import BIN, ROOT, run
+from domaind import BIN, PATIENCE_S, ROOT, patiently, run, wait_until
 from fakehttp import FakeServer, Reply, domain_answer
+from fleet import free_ports
 
 
 def query(*args, server=None, **kwargs):
@@ -56,12 +57,12 @@ class Order(unittest.TestCase):
 
         def answer(url):
             if url == "first":
-                released.wait(30)
+                released.wait(PATIENCE_S)
             return domain_answer(url)
 
         with FakeServer(answer) as server, urls_file(["first"] + ["other"] * 5000) as file:
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "-c", "4", "-f", file.name],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=10m", "-c", "4", "-f", file.name],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
@@ -72,7 +73,7 @@ class Order(unittest.TestCase):
                 last = len(server.seen)
             self.assertLess(last, 1000)
             released.set()
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=PATIENCE_S)
             self.assertEqual(process.returncode, 0)
             self.assertEqual(len(out.splitlines()), 5001)
 
@@ -92,7 +93,7 @@ class Order(unittest.TestCase):
             process.stdin.flush()
             self.assertEqual(json.loads(process.stdout.readline())["url"], "one")
             process.stdin.close()
-            self.assertEqual(process.wait(20), 0)
+            self.assertEqual(process.wait(PATIENCE_S), 0)
             process.stdout.close()
 
 
@@ -199,16 +200,13 @@ class ServerFaults(unittest.TestCase):
             self.assertIn("timed out", done.stderr)
 
     def test_nobody_there(self):
-        with FakeServer(domain_answer) as server:
-            port = server.port
+        (port,) = free_ports(1)
         with urls_file(["a"] * 1000) as file:
-            start = time.monotonic()
             done = run("domainc", "query", f"--server=localhost:{port}", "-f", file.name)
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout, "")
         self.assertIn(f"cannot reach http://localhost:{port}: Connection refused", done.stderr)
         self.assertIn("--server", done.stderr)
-        self.assertLess(time.monotonic() - start, 10)
 
     def test_a_name_that_does_not_resolve(self):
         done = run("domainc", "query", "--server=http://no-such-host.invalid", "a")
@@ -217,10 +215,10 @@ class ServerFaults(unittest.TestCase):
 
     def test_a_server_that_restarts_loses_nothing(self):
         urls = [f"u{i}" for i in range(300)]
-        with FakeServer(lambda url: domain_answer(url, delay=0.01)) as first:
-            port = first.port
+        (port,) = free_ports(1)
+        with FakeServer(lambda url: domain_answer(url, delay=0.01), port=port) as first:
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{port}", "-c", "4", "-f", "-"],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{port}", "--retry=50", "-c", "4", "-f", "-"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -229,11 +227,10 @@ class ServerFaults(unittest.TestCase):
             process.stdin.write("\n".join(urls))
             process.stdin.close()
             process.stdin = None
-            while len(first.seen) < 40:
-                time.sleep(0.01)
+            wait_until(lambda: len(first.seen) >= 40, "nothing is asked")
         time.sleep(0.5)
         with FakeServer(domain_answer, port=port):
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE_S)
         self.assertEqual(process.returncode, 0, err)
         self.assertEqual([json.loads(line)["url"] for line in out.splitlines()], urls)
 
@@ -318,7 +315,7 @@ class Output(unittest.TestCase):
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
-                timeout=60,
+                timeout=PATIENCE_S,
                 check=False,
             )
         self.assertEqual(done.returncode, 1)
@@ -335,41 +332,44 @@ class Output(unittest.TestCase):
             process.stdout.readline()
             process.stdout.close()
             err = process.stderr.read()
-            self.assertEqual(process.wait(60), 1)
+            self.assertEqual(process.wait(PATIENCE_S), 1)
             process.stderr.close()
         self.assertIn("cannot write the output: Broken pipe", err)
 
     def test_a_reader_that_pauses_costs_no_answer(self):
+        patiently(self.check_a_pause)
+
+    def check_a_pause(self, seconds):
         with FakeServer(domain_answer) as server, urls_file([f"u{i}" + "x" * 500 for i in range(2000)]) as file:
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=1s", "--retry=0", "-f", file.name],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", f"--timeout={seconds}s", "--retry=0",
+                 "-f", file.name],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            time.sleep(2.5)  # longer than the timeout
-            out, err = process.communicate(timeout=60)
+            time.sleep(1.5 + seconds)  # longer than the timeout
+            out, err = process.communicate(timeout=2 * PATIENCE_S)
             self.assertEqual(process.returncode, 0, err)
             self.assertEqual(len(out.splitlines()), 2000)
 
     def test_an_interrupt_ends_it_with_what_is_done(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(signal=number), FakeServer(
-                lambda url: domain_answer(url, delay=30 if url == "slow" else 0)
+                lambda url: domain_answer(url, delay=600 if url == "slow" else 0)
             ) as server:
                 process = subprocess.Popen(
-                    [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "a", "b", "slow", "c"],
+                    [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=10m", "a", "b", "slow", "c"],
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
                 )
-                while len(server.seen) < 4:
-                    time.sleep(0.01)
-                time.sleep(0.2)
+                before = process.stdout.readline() + process.stdout.readline()
+                wait_until(lambda: len(server.seen) == 4, "not all are asked")
                 process.send_signal(number)
-                out, err = process.communicate(timeout=20)
+                out, err = process.communicate(timeout=PATIENCE_S)
                 self.assertEqual(process.returncode, 130, err)
-                self.assertEqual(len(out.splitlines()), 2)
+                self.assertEqual(len((before + out).splitlines()), 2)
                 self.assertIn("interrupted", err)
                 self.assertIn("2 URLs", err)
 
@@ -386,7 +386,6 @@ class Progress(unittest.TestCase):
                 env={**os.environ, "TERM": term},
             )
             os.close(slave)
-            self.assertEqual(process.wait(60), 0)
             text = b""
             while True:
                 try:
@@ -397,6 +396,7 @@ class Progress(unittest.TestCase):
                     break
                 text += chunk
             os.close(master)
+            self.assertEqual(process.wait(PATIENCE_S), 0)
             return text.decode()
 
     def test_a_terminal_sees_some(self):

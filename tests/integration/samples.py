@@ -15,7 +15,7 @@ CONF = ROOT / "conf"
 
 
 def checked(test, *command, **kwargs):
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **kwargs)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **kwargs)
     test.assertEqual(ended.returncode, 0, f"{command}\n{ended.stdout}{ended.stderr}")
     return ended.stdout + ended.stderr
 
@@ -116,7 +116,7 @@ class Generated(unittest.TestCase):
                 continue
             with tempfile.TemporaryDirectory() as home:
                 flags = ["-f"] if shell == "zsh" else ["--no-config"]
-                ended = subprocess.run([shell, *flags, "-c", script], capture_output=True, text=True, timeout=60,
+                ended = subprocess.run([shell, *flags, "-c", script], capture_output=True, text=True, timeout=300,
                                        check=False, env={**os.environ, "HOME": home})
             self.assertEqual((ended.returncode, ended.stderr), (0, ""))
             for word in words:

@@ -7,10 +7,9 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
-from domaind import BIN, MODES, Domaind
+from domaind import BIN, MODES, PATIENCE_S, Domaind, wait_until
 
 OLD, NEW = "com\nuk\n", "com\nuk\nco.uk\n"
 BROKEN = "com\n<html>\n"
@@ -32,11 +31,8 @@ class Exchange(unittest.TestCase):
 
     def wait_for(self, server, expected):
         """Until every one of 20 requests in a row answers so (any child, any worker)."""
-        for _ in range(200):
-            if all(self.ask(server) == expected for _ in range(20)):
-                return
-            time.sleep(0.05)
-        self.fail(f"never {expected}:\n{server.stderr}")
+        wait_until(lambda: all(self.ask(server) == expected for _ in range(20)),
+                   lambda: f"never {expected}:\n{server.stderr}")
 
     def test_in_every_mode(self):
         for mode in MODES:
@@ -63,12 +59,8 @@ class Exchange(unittest.TestCase):
                     self.wait_for(server, "a.co.uk")
                     put(path, BROKEN, 3000)
                     os.kill(server.pid, signal.SIGHUP)
-                    for _ in range(100):
-                        if "not a suffix rule: '<html>'" in server.stderr:
-                            break
-                        time.sleep(0.05)
+                    wait_until(lambda: "not a suffix rule: '<html>'" in server.stderr, lambda: server.stderr)
                     self.assertIn(f"{path}", server.stderr)
-                    self.assertIn("not a suffix rule: '<html>'", server.stderr)
                     self.wait_for(server, "a.co.uk")
                     over.set()
                     for thread in threads:
@@ -94,7 +86,7 @@ class Exchange(unittest.TestCase):
             file.write(BROKEN)
             file.flush()
             done = subprocess.run([BIN / "domaind", "--listen=127.0.0.1:0", f"--suffix-list={file.name}"],
-                                  capture_output=True, text=True, timeout=30, check=False)
+                                  capture_output=True, text=True, timeout=PATIENCE_S, check=False)
             self.assertEqual(done.returncode, 78, done.stderr)
             self.assertIn(f"{file.name}:2: not a suffix rule: '<html>'", done.stderr)
 

@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from domaind import Domaind
+from domaind import PATIENCE_S, Domaind, wait_until
 from lifecycle import children_of
 from modes import Connection
 
@@ -15,11 +15,15 @@ from modes import Connection
 class Tasks(unittest.TestCase):
     def test_lists_every_task_of_every_worker(self):
         with Domaind("coroutine", "--workers=2") as server:
-            status, _, body = server.get("/tasks?format=json")
-            self.assertEqual(status, 200)
-            loops = json.loads(body)["loops"]
-            self.assertGreaterEqual(len(loops), 2)
-            self.assertFalse(any(loop["busy"] for loop in loops))
+            def all_loops():
+                """None while one of them is kept from answering at once."""
+                status, _, body = server.get("/tasks?format=json")
+                self.assertEqual(status, 200)
+                loops = json.loads(body)["loops"]
+                self.assertGreaterEqual(len(loops), 2)
+                return None if any(loop["busy"] for loop in loops) else loops
+
+            loops = wait_until(all_loops, "a loop is busy")
             tasks = [task for loop in loops for task in loop["tasks"]]
             frames = [frame["function"] for task in tasks for frame in task["stack"]]
             self.assertTrue(any(task.get("wait") for task in tasks))
@@ -33,13 +37,13 @@ class Tasks(unittest.TestCase):
             idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             idle.recv(4096)
             peer = "%s:%d" % idle.getsockname()[:2]
-            deadline = time.monotonic() + 20
-            peers = []
-            while peer not in peers and time.monotonic() < deadline:
+
+            def peers():
                 loops = json.loads(server.get("/tasks?format=json")[2])["loops"]
-                peers = [fd["peer"] for loop in loops for fd in loop["parked"]]
-            self.assertIn(peer, peers)
-            self.assertIn(f"parked, peer {peer}, age ".encode(), server.get("/tasks")[2])
+                return [fd["peer"] for loop in loops for fd in loop.get("parked", ())]
+
+            wait_until(lambda: peer in peers(), peers)
+            wait_until(lambda: f"parked, peer {peer}, age ".encode() in server.get("/tasks")[2], peer)
             idle.close()
 
     def test_text_and_refusals(self):
@@ -58,7 +62,7 @@ class Tasks(unittest.TestCase):
             held.receive()
             port = int(re.search(r"administrators: listening on \S*:(\d+)", server.stderr).group(1))
             server.port = port
-            kept, deadline = [], time.monotonic() + 10
+            kept, deadline = [], time.monotonic() + PATIENCE_S
             while not kept:  # a moment after its answer
                 self.assertLess(time.monotonic(), deadline)
                 children = json.loads(server.get("/tasks?format=json")[2])["children"]
@@ -89,10 +93,7 @@ class Tasks(unittest.TestCase):
     def test_quit_prints_the_report_and_serving_goes_on(self):
         with Domaind("coroutine") as server:
             server.process.send_signal(signal.SIGQUIT)
-            deadline = time.monotonic() + 20
-            while "spawned at" not in server.stderr and time.monotonic() < deadline:
-                time.sleep(0.05)
-            self.assertIn("spawned at", server.stderr)
+            wait_until(lambda: "spawned at" in server.stderr, lambda: server.stderr)
             self.assertEqual(server.get("/livez")[0], 200)
 
 
