@@ -30,7 +30,9 @@ void cl_args_take_urls(struct argp_state *state, struct cl_args_input *input)
 
 void cl_args_need_input(struct argp_state *state, const struct cl_args_input *input)
 {
-    if ((input->file == NULL) == (input->url_count == 0))
+    if (input->file != NULL && input->url_count > 0)
+        argp_error(state, "either -f FILE or URL..., not both");
+    if (input->file == NULL && input->url_count == 0)
         argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
 }
 

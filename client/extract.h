@@ -68,9 +68,13 @@ const char *extract_error_text(const struct extract_row *row);
 /* "url,domain,..." into o->fields.  -EINVAL: *ret_bad is the word that is no field. */
 MUST_USE int extract_parse_fields(struct extract_options *o, const char *text, char *ret_bad,
                                   size_t cap);
+/* Whether a line has the field also when a regex engine took the domain. */
+bool extract_is_sample_field(enum extract_field field);
 /* The row in the format wanted, with its newline. */
 MUST_USE int extract_put_row(const struct extract_options *o, struct buf *out,
                              const struct extract_row *row);
+/* A value of a TSV column: a tab as \t, a carriage return as \r, a backslash as \\. */
+MUST_USE int extract_put_escaped(struct buf *out, const char *at, size_t n);
 
 #define EXTRACT_SCRATCH_BYTES DOMAIN_UNICODE_MAX_BYTES
 /* One field's text; at NULL: it has no value.  scratch holds what is not in the row. */

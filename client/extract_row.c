@@ -41,6 +41,12 @@ int extract_parse_fields(struct extract_options *o, const char *text, char *ret_
     }
 }
 
+bool extract_is_sample_field(enum extract_field field)
+{
+    return field == EXTRACT_FIELD_URL || field == EXTRACT_FIELD_LINE ||
+           field == EXTRACT_FIELD_DOMAIN || field == EXTRACT_FIELD_ERROR;
+}
+
 const char *extract_error_word(const struct extract_row *row)
 {
     return row->is_too_long ? "line_too_long" : domain_error_word(row->error);
@@ -157,6 +163,14 @@ static void put_escaped(struct buf *out, const char *at, size_t n)
             out->data[out->len++] = at[i];
         }
     }
+}
+
+int extract_put_escaped(struct buf *out, const char *at, size_t n)
+{
+    int rv = buf_reserve(out, 2 * n);
+    if (rv == 0)
+        put_escaped(out, at, n);
+    return rv;
 }
 
 static int put_tsv(const struct extract_options *o, struct buf *out, const struct extract_row *row)

@@ -21,6 +21,7 @@
 #define WORKERS_DEFAULT      16
 #define WORKERS_MAX          10000
 #define URLS_FIRST           64
+#define SHOWN_BYTES          200 /* of a line that is not fetched */
 
 struct fetch_args {
     struct cl_fetch_plan plan;
@@ -130,26 +131,47 @@ static const struct argp fetch_argp = {
 
 static void free_urls(struct cl_fetch_plan *plan)
 {
-    for (size_t i = 0; i < plan->count; i++)
-        free(plan->urls[i]);
+    for (size_t i = 0; i < plan->count; i++) {
+        free(plan->urls[i].text);
+        free(plan->urls[i].refusal);
+    }
     free(plan->urls);
 }
 
-static int add_url(struct cl_fetch_plan *plan, const struct cl_line *line)
+/* A line of which only a part would be fetched must not be. */
+static int look_at(const struct cl_line *line, uint64_t number, char **ret_refusal)
+{
+    int n = 0;
+    if (line->is_cut)
+        n = asprintf(ret_refusal, "line %llu: longer than %d bytes", (unsigned long long)number,
+                     CL_LINE_MAX_BYTES);
+    else if (strlen(line->text) != line->len)
+        n = asprintf(ret_refusal, "line %llu: holds a NUL byte", (unsigned long long)number);
+    return n < 0 ? -ENOMEM : 0;
+}
+
+static int add_url(struct cl_fetch_plan *plan, const struct cl_line *line, uint64_t number)
 {
     /* the capacity is the power of two that holds count */
     bool is_full =
         plan->count == 0 || (plan->count >= URLS_FIRST && (plan->count & (plan->count - 1)) == 0);
     if (is_full) {
         size_t cap = plan->count == 0 ? URLS_FIRST : plan->count * 2;
-        char **urls = realloc(plan->urls, cap * sizeof *urls);
+        struct cl_fetch_url *urls = realloc(plan->urls, cap * sizeof *urls);
         if (urls == NULL)
             return -ENOMEM;
         plan->urls = urls;
     }
-    plan->urls[plan->count] = strdup(line->text);
-    if (plan->urls[plan->count] == NULL)
+    struct cl_fetch_url *url = &plan->urls[plan->count];
+    url->refusal = NULL;
+    int rv = look_at(line, number, &url->refusal);
+    if (rv < 0)
+        return rv;
+    url->text = url->refusal == NULL ? strdup(line->text) : strndup(line->text, SHOWN_BYTES);
+    if (url->text == NULL) {
+        free(url->refusal);
         return -ENOMEM;
+    }
     plan->count++;
     return 0;
 }
@@ -164,7 +186,7 @@ static int read_urls(struct fetch_args *args)
     while ((rv = cl_lines_next(&in, &line)) > 0) {
         if (line.len == 0)
             continue;
-        rv = add_url(&args->plan, &line);
+        rv = add_url(&args->plan, &line, in.line);
         if (rv < 0)
             break;
     }
@@ -189,7 +211,7 @@ static int fetch(const struct fetch_args *args)
     struct cl_fetch_totals totals = {0};
     int rv = cl_fetch_run(args->mode, &args->plan, &totals);
     if (rv < 0)
-        cl_complain("%s", err_text(rv));
+        cl_complain("%s%s", totals.is_output_lost ? "cannot write the output: " : "", err_text(rv));
     if (!args->is_quiet)
         print_summary(&args->plan, &totals);
     return rv == 0 && totals.failed == 0 ? CL_EXIT_OK : CL_EXIT_FAILED;

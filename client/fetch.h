@@ -27,8 +27,13 @@ enum cl_fetch_mode {
         CL_FETCH_MODE_COUNT
 };
 
+struct cl_fetch_url {
+    char *text;
+    char *refusal; /* why it is not even tried, or NULL */
+};
+
 struct cl_fetch_plan {
-    char **urls;
+    struct cl_fetch_url *urls;
     size_t count;
     unsigned workers;
     struct cl_request request; /* its url is filled in */
@@ -44,7 +49,8 @@ struct cl_fetch_totals {
     uint64_t bytes;
     uint64_t retries;
     int64_t elapsed_ns;
-    int64_t cpu_ns; /* user and system, of all threads and processes */
+    int64_t cpu_ns;      /* user and system, of all threads and processes */
+    bool is_output_lost; /* the run ended because nobody takes its lines */
 };
 
 /* Fetch and print each as it ends.  0, also when some failed; -errno when the

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/extract.h"
 #include "client/fetch.h"
 #include "client/multi.h"
 #include "client/wait.h"
@@ -84,10 +85,14 @@ static int get_with_retries(const struct run *run, struct cl_blocking *blocking,
 static int append_tsv(struct buf *line, const char *url, int rv, const struct cl_reply *reply)
 {
     double ms = (double)reply->elapsed_ns / 1e6;
-    if (rv < 0)
-        return buf_printf(line, "-\t0\t%.1f\t%s\t%s\n", ms, url, reply->why);
-    return buf_printf(line, "%d\t%llu\t%.1f\t%s\n", reply->status,
-                      (unsigned long long)reply->body_bytes, ms, url);
+    int err = rv < 0 ? buf_printf(line, "-\t0\t%.1f\t", ms)
+                     : buf_printf(line, "%d\t%llu\t%.1f\t", reply->status,
+                                  (unsigned long long)reply->body_bytes, ms);
+    if (err == 0)
+        err = extract_put_escaped(line, url, strlen(url));
+    if (err == 0)
+        err = rv < 0 ? buf_printf(line, "\t%s\n", reply->why) : buf_append_char(line, '\n');
+    return err;
 }
 
 static int append_json(struct buf *line, const char *url, int rv, const struct cl_reply *reply)
@@ -129,21 +134,31 @@ static int write_line(struct shared *shared, const struct buf *line)
     return rv;
 }
 
-static void fetch_one(const struct run *run, struct cl_blocking *blocking, const char *url,
-                      struct cl_reply *reply, struct buf *line)
+static int refuse(struct cl_reply *reply, const char *why)
+{
+    reply->body_bytes = 0;
+    reply->elapsed_ns = 0;
+    snprintf(reply->why, sizeof reply->why, "%s", why);
+    return -EINVAL;
+}
+
+static void fetch_one(const struct run *run, struct cl_blocking *blocking,
+                      const struct cl_fetch_url *url, struct cl_reply *reply, struct buf *line)
 {
     const struct cl_fetch_plan *plan = run->plan;
     struct shared *shared = run->shared;
     struct cl_request req = plan->request;
-    req.url = url;
-    int rv = get_with_retries(run, blocking, &req, reply);
+    req.url = url->text;
+    int rv = url->refusal != NULL ? refuse(reply, url->refusal)
+                                  : get_with_retries(run, blocking, &req, reply);
     bool is_failed = rv < 0 || (plan->is_status_error && reply->status >= 400);
     atomic_fetch_add(is_failed ? &shared->failed : &shared->fetched, 1);
     atomic_fetch_add(&shared->bytes, reply->body_bytes);
     if (plan->is_silent)
         return;
     buf_clear(line);
-    int err = plan->is_json ? append_json(line, url, rv, reply) : append_tsv(line, url, rv, reply);
+    int err = plan->is_json ? append_json(line, url->text, rv, reply)
+                            : append_tsv(line, url->text, rv, reply);
     if (err == 0)
         err = write_line(shared, line);
     if (err < 0)
@@ -165,7 +180,7 @@ static int work(struct run *run)
     buf_init(&line, LINE_MAX_BYTES);
     while (atomic_load(&run->shared->output_err) == 0 &&
            (i = atomic_fetch_add(&run->shared->next, 1)) < run->plan->count)
-        fetch_one(run, blocking, run->plan->urls[i], &reply, &line);
+        fetch_one(run, blocking, &run->plan->urls[i], &reply, &line);
     buf_fini(&line);
     cl_reply_fini(&reply);
     cl_blocking_free(blocking);
@@ -323,8 +338,10 @@ int cl_fetch_run(enum cl_fetch_mode mode, const struct cl_fetch_plan *plan,
         .elapsed_ns = clock_now_ns() - began_ns,
         .cpu_ns = cpu_ns() - began_cpu_ns,
     };
-    if (rv == 0)
+    if (rv == 0) {
         rv = atomic_load(&shared->output_err);
+        ret_totals->is_output_lost = rv < 0;
+    }
     munmap(shared, sizeof *shared);
     return rv;
 }

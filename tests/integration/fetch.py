@@ -77,6 +77,26 @@ class Modes(unittest.TestCase):
             self.assertEqual(run("domainc", "fetch", address(server, "gone")).returncode, 0)
             self.assertEqual(run("domainc", "fetch", "--fail", address(server, "gone")).returncode, 1)
 
+    def test_a_line_that_was_cut_is_not_fetched(self):
+        with paths_server() as server, tempfile.NamedTemporaryFile() as file:
+            long = address(server, "l" * 70_000).encode()
+            file.write(b"\n".join([long, address(server, "a").encode() + b"\0b", address(server, "ok").encode()]))
+            file.flush()
+            for mode in FETCH_MODES:
+                with self.subTest(mode=mode):
+                    done = run("domainc", "fetch", "--json", f"--mode={mode}", "-f", file.name)
+                    self.assertEqual(done.returncode, 1)
+                    rows = [json.loads(line) for line in done.stdout.splitlines()]
+                    errors = sorted(row.get("error", "") for row in rows)
+                    self.assertEqual(errors, ["", "line 1: longer than 65536 bytes", "line 2: holds a NUL byte"])
+                    self.assertLess(max(len(row["url"]) for row in rows), 300)
+            self.assertEqual(set(server.seen), {"ok"})
+
+    def test_a_tab_does_not_make_a_column(self):
+        done = run("domainc", "fetch", "-q", "http://a\tb\\c d/")
+        status, size, ms, url, why = done.stdout.rstrip("\n").split("\t")
+        self.assertEqual((status, url), ("-", r"http://a\tb\\c d/"))
+
     def test_retries(self):
         for mode in FETCH_MODES:
             attempts = []
@@ -125,6 +145,11 @@ class Shell(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr, "domainc fetch: cannot read /nonexistent/urls: No such file or directory\n")
 
+    def test_both_a_file_and_urls(self):
+        done = run("domainc", "fetch", "-f", "/dev/null", "http://a/")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("not both", done.stderr)
+
     def test_a_full_disk(self):
         with paths_server() as server, open("/dev/full", "w") as full:
             for mode in (*FETCH_MODES, "all"):
@@ -134,7 +159,7 @@ class Shell(unittest.TestCase):
                         stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False,
                     )
                     self.assertEqual(done.returncode, 1)
-                    self.assertIn("No space left on device", done.stderr)
+                    self.assertRegex(done.stderr, "cannot write.*: No space left on device")
 
     def test_processes_do_not_outlive_their_parent(self):
         with paths_server(slow=Reply(body=b"ok", delay=60)) as server, tempfile.TemporaryFile() as out:
