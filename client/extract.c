@@ -156,7 +156,10 @@ static const struct argp extract_argp = {
            "  domainc extract urls.txt\n"
            "  zcat urls.gz | domainc extract --format=tsv --fields=registrable,url\n"
            "  domainc extract --count=10 --fields=registrable urls.txt\n"
-           "  domainc extract --repeat=900000 --engine=regex --profile=tottime URL",
+           "  domainc extract --repeat=900000 --engine=regex --profile=tottime URL\n\n"
+           "In tsv a tab in a URL is written as \\t, a carriage return as \\r, a backslash as "
+           "\\\\.  The exit code is 0 when everything was read (that a line has no domain is an "
+           "answer), 1 when something failed or --errors=stop did, 2 for a wrong command line.",
 };
 
 static unsigned cpu_count(void)
@@ -173,6 +176,11 @@ static const char *contradiction(const struct extract_options *o, bool has_forma
 {
     if (o->repeat > 0 && o->path_count != 1)
         return "--repeat wants one URL";
+    if (o->repeat > 0 && (o->count_top > 0 || o->field_count > 0 || has_format))
+        return "--repeat prints the domain alone: it has no --count, --fields or --format";
+    for (size_t i = 0; i < o->field_count && o->engine != DOMAIN_ENGINE_SCAN; i++)
+        if (!extract_is_sample_field((enum extract_field)o->fields[i]))
+            return "the engines of the sample know the domain alone, no other --fields";
     if (o->count_top > 0 && has_format)
         return "--count prints counts: it has no --format";
     if (o->field_count > 0 && has_format && o->format != EXTRACT_TSV)

@@ -263,7 +263,7 @@ static void worker_fini(struct worker *w)
     extract_block_fini(&w->block);
 }
 
-static int print_counts(struct worker *workers, size_t n, int64_t top)
+static void print_counts(struct job *job, struct worker *workers, size_t n)
 {
     struct buf text;
     int rv = 0;
@@ -271,11 +271,12 @@ static int print_counts(struct worker *workers, size_t n, int64_t top)
         rv = extract_counts_merge(workers[0].counts, workers[i].counts);
     buf_init(&text, SIZE_MAX / 2);
     if (rv == 0)
-        rv = extract_counts_print(workers[0].counts, (size_t)top, &text);
-    if (rv == 0)
-        rv = extract_write(STDOUT_FILENO, text.data, text.len);
+        rv = extract_counts_print(workers[0].counts, (size_t)job->o->count_top, &text);
+    if (rv < 0)
+        stop(&job->out, "counts", rv);
+    else if ((rv = extract_write(STDOUT_FILENO, text.data, text.len)) < 0)
+        stop(&job->out, "standard output", rv);
     buf_fini(&text);
-    return rv;
 }
 
 static void sum_up(struct job *job)
@@ -323,7 +324,7 @@ int extract_run(const struct extract_options *o)
         start_workers(workers, made);
         sum_up(&job);
         if (o->count_top > 0 && job.out.status == CL_EXIT_OK)
-            rv = print_counts(workers, made, o->count_top);
+            print_counts(&job, workers, made);
     }
     if (rv < 0) {
         if (rv != -ENOTSUP) /* has been said */

@@ -63,7 +63,9 @@ class Extract(unittest.TestCase):
 
     def test_options_that_contradict_each_other(self):
         for args in (["--fields=url", "--format=text"], ["--fields=url", "--format=ndjson"],
-                     ["--count", "--format=tsv"], ["--repeat=3"]):
+                     ["--count", "--format=tsv"], ["--repeat=3"],
+                     ["--repeat=3", "--count", "a.com"], ["--repeat=3", "--format=tsv", "a.com"],
+                     ["--repeat=3", "--fields=url", "a.com"], ["--engine=regex", "--fields=domain,suffix"]):
             with self.subTest(args=args):
                 done = self.extract(*args)
                 self.assertEqual((done.returncode, done.stdout), (2, b""))
@@ -209,7 +211,7 @@ class Extract(unittest.TestCase):
 
     def test_a_full_disk(self):
         path = self.file("urls", "http://a.com/\n" * 100_000)
-        for jobs in ("-j1", "-j4"):
+        for jobs in ("-j1", "-j4", "--count"):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([BIN / "domainc", "extract", f"--suffix-list={self.list}", jobs, path],
                                       stdout=full, stderr=subprocess.PIPE, timeout=180, check=False)
