@@ -47,12 +47,17 @@ static const struct argp_option options[] = {
 /* "HOST:PORT" -> "http://HOST:PORT"; no slash at the end. */
 static void set_server(struct argp_state *state, struct query_args *args, const char *arg)
 {
-    const char *scheme = strstr(arg, "://") != NULL ? "" : "http://";
     args->ask.unix_path = NULL;
     if (strncmp(arg, "unix:", 5) == 0) {
         args->ask.unix_path = arg + 5;
         arg = "localhost";
     }
+    const char *scheme = strstr(arg, "://") != NULL ? "" : "http://";
+    bool is_web = scheme[0] != '\0' || strncasecmp(arg, "http://", 7) == 0 ||
+                  strncasecmp(arg, "https://", 8) == 0;
+    if (!is_web)
+        argp_error(state, "--server: http://HOST:PORT, https://HOST:PORT or unix:PATH, not '%s'",
+                   arg);
     int n = snprintf(args->server, sizeof args->server, "%s%s", scheme, arg);
     if (n >= (int)sizeof args->server || arg[0] == '\0' || strpbrk(arg, "?# ") != NULL)
         argp_error(state, "--server: not the address of a server: '%s'", arg);

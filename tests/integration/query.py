@@ -135,8 +135,8 @@ class Answers(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("no answer: the server's reply is not HTTP", done.stderr)
         done = run("domainc", "query", "--server=ftp://127.0.0.1:1", "https://a/")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("only http and https are fetched", done.stderr)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--server: http://HOST:PORT, https://HOST:PORT or unix:PATH, not 'ftp://127", done.stderr)
 
     def test_a_too_long_line_costs_only_itself(self):
         with FakeServer(domain_answer) as server:
