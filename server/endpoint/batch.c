@@ -185,13 +185,35 @@ static bool type_is(struct http_str type, const char *name)
     return http_str_is_nocase(type, name);
 }
 
+/* What GET /domain knows and a batch cannot do would else be passed over silently. */
+static bool has_foreign_param(const struct endpoint_query *query)
+{
+    for (int i = 0; i < ENDPOINT_PARAM_COUNT; i++)
+        if (i != ENDPOINT_SUFFIXES && query->value[i].data != NULL)
+            return true;
+    return false;
+}
+
 /* What the request says about how to read it; false: refused, the answer is in res. */
 static bool understand(struct batch *b)
 {
-    struct http_str type = {"", 0};
+    struct http_str type = {"", 0}, coding = {"identity", 8};
     struct endpoint_query query = endpoint_query_read(b->req->query);
     if (endpoint_query_check(b->res, &query) != 0)
         return false;
+    if (has_foreign_param(&query)) {
+        http_problem(b->res, HTTP_400_BAD_REQUEST,
+                     "a batch has no parameter but suffixes: the URLs are in the body, the answer "
+                     "is NDJSON");
+        return false;
+    }
+    http_header(b->req, "content-encoding", &coding);
+    if (!http_str_is_nocase(coding, "identity")) {
+        http_add_field(b->res, "Accept-Encoding", "identity");
+        http_problem(b->res, HTTP_415_UNSUPPORTED_MEDIA_TYPE,
+                     "send the body as it is, without Content-Encoding");
+        return false;
+    }
     b->is_icann_only = endpoint_query_is_icann(&query);
     http_header(b->req, "content-type", &type);
     b->is_ndjson = type_is(type, "application/x-ndjson") || type_is(type, "application/ndjson") ||

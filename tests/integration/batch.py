@@ -1,5 +1,6 @@
 """POST /domain over real sockets: streamed both ways, in every mode."""
 
+import gzip
 import json
 import pathlib
 import re
@@ -161,6 +162,21 @@ class Batch(unittest.TestCase):
             self.assertEqual((status, json.loads(body)["registrable"]), (200, "github.io"))
             status, _, _ = server.request("POST", "/domain?suffixes=all&suffixes=all", body=b"", headers=TYPE)
             self.assertEqual(status, 400)
+
+    def test_what_it_cannot_do_is_refused(self):
+        with Domaind("coroutine") as server:
+            for query in ("format=text", "url=a.com", "follow=1", "engine=scan", "suffixes=icann&format=text"):
+                with self.subTest(query=query):
+                    status, _, body = server.request("POST", f"/domain?{query}", body=b"a.com\n", headers=TYPE)
+                    self.assertEqual(status, 400)
+                    self.assertIn("no parameter but suffixes", json.loads(body)["detail"])
+            status, headers, body = server.request("POST", "/domain", body=gzip.compress(b"a.com\n"),
+                                                   headers={**TYPE, "Content-Encoding": "gzip"})
+            self.assertEqual((status, headers["Accept-Encoding"]), (415, "identity"))
+            self.assertIn("Content-Encoding", json.loads(body)["detail"])
+            status, _, body = server.request("POST", "/domain", body=b"a.com\n",
+                                             headers={**TYPE, "Content-Encoding": "identity"})
+            self.assertEqual((status, json.loads(body)["domain"]), (200, "a.com"))
 
 
 if __name__ == "__main__":
