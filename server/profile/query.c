@@ -56,6 +56,8 @@ static int set_format(struct profile_query *q, const char *value, char *message)
     int n = snprintf(message, PROFILE_MESSAGE_BYTES, "format is not '%.40s' but one of", value);
     for (size_t i = 0; i < ARRAY_LEN(format_names); i++)
         n += snprintf(message + n, PROFILE_MESSAGE_BYTES - (size_t)n, " %s", format_names[i]);
+    /* the route itself takes html, which is no report */
+    snprintf(message + n, PROFILE_MESSAGE_BYTES - (size_t)n, " html");
     return -EINVAL;
 }
 

@@ -285,7 +285,7 @@ class Refusals(unittest.TestCase):
             ("window=-1s", ("window is a time",)),
             ("window=2h", ("window is a time",)),
             ("endpoint=/nowhere", ("no route", "/domain")),
-            ("format=gif", ("callgrind", "pprof")),
+            ("format=gif", ("callgrind", "pprof", "pprof html", "text|json|html|")),
             ("callers=yes", ("callers and callees are 0 or 1",)),
             ("worker=first", ("worker is a number",)),
             ("filter=%zz", ("percent-encoded",)),
