@@ -4,6 +4,7 @@
  * paused; a failed round is shown and the next one tried. */
 
 const ROUND_MS = 1000;
+const PATIENCE_MS = 10000; /* for one answer; then it is said that none comes */
 const CURVE_SECONDS = 120;
 const ROW_PX = 22;
 const $ = (id) => document.getElementById(id);
@@ -20,7 +21,8 @@ function span(ns) {
   if (a < 1e3) return ns.toFixed(0) + " ns";
   if (a < 1e6) return (ns / 1e3).toPrecision(3) + " µs";
   if (a < 1e9) return (ns / 1e6).toPrecision(3) + " ms";
-  return (ns / 1e9).toLocaleString("en-US", { maximumSignificantDigits: a < 1e11 ? 3 : 6 }) + " s";
+  const digits = a < 1e11 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 };
+  return (ns / 1e9).toLocaleString("en-US", digits) + " s";
 }
 
 /* ---- the table ---- */
@@ -303,6 +305,14 @@ function makeChart(id, lines) {
 
 let rateChart, latencyChart;
 
+/* Also again, in the colours of another scheme. */
+function makeCharts() {
+  for (const chart of [rateChart, latencyChart]) if (chart) chart.destroy();
+  rateChart = makeChart("rate-chart", [["requests/s", "--accent"]]);
+  latencyChart = makeChart("latency-chart", [["p50", "--accent"], ["p99", "--warm"]]);
+  drawCurves();
+}
+
 function drawCurves() {
   const h = state.history;
   const labels = h.map((p) => p.at.toLocaleTimeString("en-GB"));
@@ -336,10 +346,34 @@ function takeMetrics(text) {
 
 /* ---- rounds ---- */
 
+const CHOICES = ["window", "endpoint", "worker"];
+
 function query(format) {
   const q = new URLSearchParams({ format });
-  for (const id of ["window", "endpoint", "worker"]) if ($(id).value) q.set(id, $(id).value);
+  for (const id of CHOICES) if ($(id).value) q.set(id, $(id).value);
   return q;
+}
+
+/* The page's own address says what is chosen, so that it can be kept and passed on,
+ * and /profile?window=5s&endpoint=/domain means the same to a browser as to curl. */
+function readAddress() {
+  const q = new URLSearchParams(location.search);
+  for (const id of CHOICES) {
+    const value = q.get(id);
+    if (value === null) continue;
+    if (![...$(id).options].some((o) => o.value === value)) $(id).append(new Option(value, value));
+    $(id).value = value;
+  }
+  $("filter").value = q.get("filter") || "";
+}
+
+function writeAddress() {
+  const q = new URLSearchParams(location.search);
+  for (const id of [...CHOICES, "filter"]) {
+    if ($(id).value || id === "window") q.set(id, $(id).value);
+    else q.delete(id);
+  }
+  history.replaceState(null, "", target(q));
 }
 
 /* The server does not turn + into a space. */
@@ -347,13 +381,16 @@ function target(q) {
   return "/profile?" + q.toString().replace(/\+/g, "%20");
 }
 
-function fillWorkers(workers) {
-  const select = $("worker");
-  const open = workers.filter((w) => w.open);
-  if (select.options.length === open.length + 1) return;
-  const chosen = select.value;
-  select.replaceChildren(new Option("all", ""), ...open.map((w) => new Option(`${w.worker} ${w.name}`, w.worker)));
-  select.value = [...select.options].some((o) => o.value === chosen) ? chosen : "";
+/* What is chosen stays, also when the server has it no more. */
+function fillChoice(id, choices) {
+  const select = $(id), chosen = select.value;
+  if (chosen && !choices.some(([value]) => String(value) === chosen)) choices.push([chosen, chosen]);
+  const wanted = [["", "all"], ...choices];
+  const isSame = wanted.length === select.options.length &&
+    wanted.every(([value, text], i) => select.options[i].value === String(value) && select.options[i].text === text);
+  if (isSame) return;
+  select.replaceChildren(...wanted.map(([value, text]) => new Option(text, value)));
+  select.value = chosen;
 }
 
 function takeReport(report) {
@@ -367,9 +404,8 @@ function takeReport(report) {
   $("overhead").textContent = report.run > 0 ? (100 * report.overhead.total / report.run).toFixed(2) + " %" : "-";
   $("record").textContent = report.recording ? "Stop recording" : "Start recording";
   $("moment").textContent = `snapshot ${report.snapshot}, ${new Date(report.at * 1e3).toLocaleTimeString("en-GB")}`;
-  fillWorkers(report.workers);
-  if ($("endpoint").options.length === 1)
-    for (const path of report.endpoints) $("endpoint").append(new Option(path, path));
+  fillChoice("worker", report.workers.filter((w) => w.open).map((w) => [w.worker, `${w.worker} ${w.name}`]));
+  fillChoice("endpoint", report.endpoints.map((path) => [path, path]));
   for (const link of document.querySelectorAll("footer a")) {
     const q = query(link.dataset.format);
     q.set("snapshot", report.snapshot);
@@ -391,16 +427,35 @@ function takeChildren(children) {
 }
 
 async function get(what, options) {
-  const answer = await fetch(what, { cache: "no-store", ...options });
+  let answer;
+  try {
+    answer = await fetch(what, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
+  } catch (error) {
+    throw new Error(`domaind does not answer: ${error.message}`);
+  }
   if (answer.ok) return answer;
   let detail = answer.statusText;
   try { detail = (await answer.json()).detail || detail; } catch { /* not a problem document */ }
-  throw new Error(detail);
+  throw new Error(`domaind refuses: ${detail}`);
 }
 
 function complain(text) {
   $("trouble").textContent = text;
   $("trouble").hidden = !text;
+}
+
+/* While the page is paused, another choice shows the moment it stands at. */
+async function choose() {
+  writeAddress();
+  if (!state.paused || !state.report) return round();
+  const q = query("json");
+  q.set("snapshot", state.report.snapshot);
+  try {
+    takeReport(await get(target(q)).then((a) => a.json()));
+    complain("");
+  } catch (error) {
+    complain(error.message);
+  }
 }
 
 async function round() {
@@ -411,13 +466,13 @@ async function round() {
       get(target(query("json"))).then((a) => a.json()),
       get("/metrics").then((a) => a.text()),
     ]);
-    takeReport(report);
+    if (state.paused) return; /* since we asked */
     takeMetrics(metrics);
-    if (report.mode === "prefork")
-      takeChildren((await get("/tasks?format=json").then((a) => a.json())).children || []);
+    takeReport(report);
+    takeChildren(report.mode === "prefork" ? (await get("/tasks?format=json").then((a) => a.json())).children || [] : []);
     complain("");
   } catch (error) {
-    complain(`domaind does not answer: ${error.message}`);
+    complain(error.message);
   } finally {
     state.busy = false;
   }
@@ -434,10 +489,12 @@ async function control(verb) {
 
 function start() {
   buildHead();
-  rateChart = makeChart("rate-chart", [["requests/s", "--accent"]]);
-  latencyChart = makeChart("latency-chart", [["p50", "--accent"], ["p99", "--warm"]]);
-  for (const id of ["window", "endpoint", "worker"]) $(id).addEventListener("change", round);
+  makeCharts();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", makeCharts);
+  readAddress();
+  for (const id of CHOICES) $(id).addEventListener("change", choose);
   $("filter").addEventListener("input", drawTable);
+  $("filter").addEventListener("change", writeAddress);
   $("measure").addEventListener("change", drawIcicle);
   $("controls").addEventListener("submit", (event) => event.preventDefault());
   $("pause").addEventListener("click", () => {

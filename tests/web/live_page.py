@@ -4,7 +4,9 @@ Needs python3-selenium, chromium and chromium-driver (./dev setup web); without
 them it says so and is skipped.
 """
 
+import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -147,6 +149,64 @@ class LivePage(unittest.TestCase):
         self.element("#pause").click()
         self.wait(lambda: self.text("#moment") != before)
 
+    def test_another_choice_while_paused_shows_the_same_moment(self):
+        self.element("#pause").click()
+        time.sleep(0.5)
+        before = self.text("#moment")
+        Select(self.element("#endpoint")).select_by_value("/domain")
+        self.wait(lambda: not self.cells("http_session_turn") and self.cells("endpoint_domain"))
+        self.assertEqual(self.text("#moment"), before)
+        Select(self.element("#endpoint")).select_by_value("")
+        self.wait(lambda: self.cells("http_session_turn"))
+        self.assertEqual(self.text("#moment"), before)
+
+    def test_the_address_says_what_is_chosen(self):
+        base = f"http://127.0.0.1:{self.server.port}/profile"
+        self.browser.get(base + "?window=7s&endpoint=/domain&filter=parse")
+        self.wait(lambda: self.cells("domain_parse"))
+        self.assertEqual([row[-1].split()[0] for row in self.rows()], ["domain_parse"])
+        Select(self.element("#window")).select_by_value("60s")
+        self.assertIn("window=60s", self.browser.current_url)
+        self.browser.refresh()
+        self.wait(lambda: self.cells("domain_parse"))
+        values = self.browser.execute_script(
+            "return ['window', 'endpoint', 'filter'].map(id => document.getElementById(id).value)")
+        self.assertEqual(values, ["60s", "/domain", "parse"])
+
+    def test_a_choice_the_server_refuses_is_said(self):
+        self.browser.get(f"http://127.0.0.1:{self.server.port}/profile?window=2h")
+        self.wait(lambda: "window is a time up to 1h" in self.text("#trouble"))
+        Select(self.element("#window")).select_by_value("10s")
+        self.wait(lambda: not self.element("#trouble").is_displayed())
+        self.browser.get_log("browser")  # the refusal
+
+    def leave(self):
+        """A page that asks a server which is gone, and whose failures are expected."""
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")
+
+    def narrow(self, port, mode):
+        self.browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": True})
+        self.browser.get(f"http://127.0.0.1:{port}/profile")
+        self.wait(lambda: self.text("#mode") == mode and self.rows())
+
+    def test_on_a_narrow_screen_only_tables_scroll(self):
+        try:
+            with Domaind("prefork") as other:
+                self.narrow(other.port, "prefork")
+                self.wait(lambda: "idle" in self.text("#children tbody"))
+                width = self.browser.execute_script("return document.documentElement.scrollWidth")
+                self.assertEqual(width, 400)
+            self.narrow(self.server.port, "coroutine")
+            right = self.browser.execute_script(
+                "return document.querySelector('#table tbody td:last-child').getBoundingClientRect().right")
+            self.assertLessEqual(right, 400)  # names stay in sight
+        finally:
+            self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            self.leave()
+
     def test_stop_start_reset(self):
         self.element("#record").click()
         self.wait(lambda: self.text("#record") == "Start recording")
@@ -177,12 +237,24 @@ class LivePage(unittest.TestCase):
         self.assertFalse(self.element("#children").is_displayed())
         self.browser.get_log("browser")  # failed fetches at the end of the other server
 
+    def test_a_server_that_hangs_is_said(self):
+        with Domaind("thread") as other:
+            self.browser.get(f"http://127.0.0.1:{other.port}/profile")
+            self.wait(lambda: self.text("#mode") == "thread")
+            os.kill(other.pid, signal.SIGSTOP)
+            try:
+                self.wait(lambda: self.element("#trouble").is_displayed(), 60)
+            finally:
+                os.kill(other.pid, signal.SIGCONT)
+            self.wait(lambda: not self.element("#trouble").is_displayed(), 60)
+        self.leave()
+
     def test_a_server_that_is_gone_is_said(self):
         with Domaind("thread") as other:
             self.browser.get(f"http://127.0.0.1:{other.port}/profile")
             self.wait(lambda: self.text("#mode") == "thread")
         self.wait(lambda: self.element("#trouble").is_displayed())
-        self.browser.get_log("browser")  # failed fetches are its point
+        self.leave()
 
 
 if __name__ == "__main__":
