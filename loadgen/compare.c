@@ -15,6 +15,7 @@
 #define BLOCK_EXTRA_S 0.25
 #define OPEN_EXTRA_S  0.1
 /* On a machine that gives us no CPU a short pilot may see nothing at all. */
+#define ROUNDS      6
 #define PILOT_TRIES 5
 #define EMPTY_TRIES 3
 /* Shorter parts than this say nothing. */
@@ -139,10 +140,12 @@ int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenar
                    size_t n_scenarios, size_t n, struct lg_why *why)
 {
     double budget = (double)o->budget_ns / 1e9;
+    size_t least = lg_least_blocks(n);
+    if (o->rounds == 0)
+        o->rounds = least > ROUNDS ? (unsigned)least : ROUNDS;
     if (o->budget_ns == 0)
         return 0;
-    while (o->rounds > LG_STATS_MIN_BLOCKS &&
-           lg_compare_seconds(o, scenarios, n_scenarios, n) > budget)
+    while (o->rounds > least && lg_compare_seconds(o, scenarios, n_scenarios, n) > budget)
         o->rounds--;
     while (o->load.duration_ns > PART_LEAST_NS &&
            lg_compare_seconds(o, scenarios, n_scenarios, n) > budget) {
@@ -153,8 +156,8 @@ int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenar
     double needed = lg_compare_seconds(o, scenarios, n_scenarios, n);
     if (needed <= budget)
         return 0;
-    lg_why_set(why, "--budget: five blocks of each of %zu candidates in %zu scenario%s take %.0f s",
-               n, n_scenarios, n_scenarios == 1 ? "" : "s", ceil(needed));
+    lg_why_set(why, "--budget: %u blocks of each of %zu candidates in %zu scenario%s take %.0f s",
+               o->rounds, n, n_scenarios, n_scenarios == 1 ? "" : "s", ceil(needed));
     return -ETIME;
 }
 

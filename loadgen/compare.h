@@ -117,8 +117,9 @@ MUST_USE int lg_compare(const struct lg_options *o, const struct lg_scenario *sc
                         const bool *stop, struct lg_comparison *ret_comparison, struct lg_why *why);
 void lg_comparison_fini(struct lg_comparison *c);
 
-/* Make the comparisons fit into the options' budget (none: nothing to do):
- * fewer rounds, five at least, then shorter blocks.  -ETIME: it is too short. */
+/* Choose the rounds where the options leave them open, and make the comparisons
+ * fit into the options' budget, if there is one: fewer rounds, but as many as a
+ * winner needs, then shorter blocks.  -ETIME: it is too short. */
 MUST_USE int lg_compare_fit(struct lg_options *o, const struct lg_scenario *const *scenarios,
                             size_t n_scenarios, size_t n_candidates, struct lg_why *why);
 

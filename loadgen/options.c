@@ -98,9 +98,10 @@ static const struct argp_option compare_options[] = {
     {"target", OPT_TARGET, "NAME=URL[,PID]", 0,
      "Compare running servers instead; with PID their CPU and memory too; may be repeated", 0},
     {"scenario", OPT_SCENARIO, "LIST|all", 0, "Workloads (default tiny); 'list' prints them", 0},
-    {"rounds", OPT_ROUNDS, "N", 0, "Blocks for each candidate (default 6; no winner below 5)", 0},
+    {"rounds", OPT_ROUNDS, "N", 0,
+     "Blocks for each candidate (default 6, more for 8 candidates; no winner below 5)", 0},
     {"budget", OPT_BUDGET, "TIME", 0,
-     "Make rounds and blocks fit into this time; refused when too short for five blocks each", 0},
+     "Make rounds and blocks fit into this time; refused when too short for a result", 0},
     {"seed", OPT_SEED, "N", 0, "Of the order of blocks (default: from the clock, printed)", 0},
     {"no-pin", OPT_NO_PIN, 0, 0, "Let server and load generator share all cores", 0},
     {"domaind", OPT_DOMAIND, "PATH", 0, "The server (default: beside this program)", 0},
@@ -367,7 +368,6 @@ static void set_defaults(struct lg_options *o)
                  .core = -1},
         .modes = "coroutine,thread,prefork",
         .scenarios = "tiny",
-        .rounds = 6,
         .pin = true,
     };
 }

@@ -304,6 +304,19 @@ static int test_pair(const struct lg_group *a, const struct lg_group *b, struct 
     return rv < 0 ? rv : lg_ratio_effect(a->values, a->n, b->values, b->n, &pair->effect);
 }
 
+size_t lg_least_blocks(size_t n_groups)
+{
+    double pairs = (double)(n_groups * (n_groups - 1)) / 2;
+    size_t n = 1;
+    /* The least p that two times n blocks can have: 2 of all C(2n, n) ways to share out ranks. */
+    double least_p = 1;
+    while (n < LG_STATS_MIN_BLOCKS || least_p * pairs > LG_ALPHA) {
+        n++;
+        least_p *= (double)n / (2 * (2 * (double)n - 1));
+    }
+    return n;
+}
+
 int lg_rank(const struct lg_group *groups, size_t n_groups, bool less_is_better,
             struct lg_ranking *ret_ranking)
 {

@@ -38,7 +38,9 @@ void lg_holm(double *p, size_t n);
 
 struct lg_effect {
     double ratio; /* a / b: median of all pairwise ratios */
-    double low;   /* its confidence interval, 95 % or the next above that exists */
+    /* Its confidence interval: 95 % or the next above that exists; below four
+     * values a side no such interval exists, and this is the whole range. */
+    double low;
     double high;
 };
 MUST_USE int lg_ratio_effect(const double *a, size_t na, const double *b, size_t nb,
@@ -71,6 +73,10 @@ struct lg_ranking {
      * that share the lead; all of them when no difference is shown. */
     bool leads[LG_STATS_MAX_GROUPS];
 };
+/* So many blocks of each group are needed that a difference can be shown at all:
+ * the more pairs, the smaller the p that Holm's correction asks for. */
+size_t lg_least_blocks(size_t n_groups);
+
 /* Test every pair of groups. */
 MUST_USE int lg_rank(const struct lg_group *groups, size_t n_groups, bool less_is_better,
                      struct lg_ranking *ret_ranking);

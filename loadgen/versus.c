@@ -174,12 +174,21 @@ static void print_shortfall(FILE *out, const struct lg_comparison *c, size_t i)
                 c->candidates[i].name, idle_open, c->scenario->idle);
 }
 
+static size_t fewest_blocks(const struct lg_comparison *c)
+{
+    size_t fewest = SIZE_MAX;
+    for (size_t i = 0; i < c->n; i++)
+        fewest = c->sides[i].n < fewest ? c->sides[i].n : fewest;
+    return fewest;
+}
+
 static void print_warnings(FILE *out, const struct lg_comparison *c)
 {
     if (c->interrupted)
         fputs("  interrupted: this is a partial result\n", out);
-    if (c->sides[0].n < LG_STATS_MIN_BLOCKS)
-        fprintf(out, "  fewer than %d blocks each: no winner can be named\n", LG_STATS_MIN_BLOCKS);
+    if (fewest_blocks(c) < lg_least_blocks(c->n))
+        fprintf(out, "  fewer than %zu blocks each: no winner can be named\n",
+                lg_least_blocks(c->n));
     if (c->client_limited)
         fputs("  client-limited: loadgen used its whole core while the servers had time to spare\n",
               out);

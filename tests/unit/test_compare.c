@@ -117,6 +117,21 @@ START_TEST(budgets_are_kept_or_refused)
 }
 END_TEST
 
+static const struct {
+    size_t candidates;
+    unsigned asked, rounds;
+} rounds[] = {{2, 0, 6}, {3, 0, 6}, {8, 0, 7}, {8, 2, 2}};
+
+START_TEST(rounds_are_as_many_as_a_winner_needs)
+{
+    const struct lg_scenario *list[] = {&lg_scenarios[0]};
+    struct lg_options o = {.rounds = rounds[_i].asked};
+    struct lg_why why = {""};
+    ck_assert_int_eq(lg_compare_fit(&o, list, 1, rounds[_i].candidates, &why), 0);
+    ck_assert_uint_eq(o.rounds, rounds[_i].rounds);
+}
+END_TEST
+
 START_TEST(scenarios_are_found_by_name)
 {
     ck_assert_ptr_nonnull(lg_scenario_find("tiny", 4));
@@ -137,4 +152,5 @@ END_TEST
 SUITE_MAIN("compare", SUITE_LOOP(everybody_stands_in_every_place_once, squares),
            SUITE_TEST(seeds_give_different_orders), SUITE_LOOP(candidates, parties),
            SUITE_LOOP(budgets_are_kept_or_refused, budgets),
+           SUITE_LOOP(rounds_are_as_many_as_a_winner_needs, rounds),
            SUITE_TEST(scenarios_are_found_by_name))

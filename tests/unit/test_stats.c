@@ -176,6 +176,30 @@ START_TEST(four_blocks_never_make_a_winner)
 }
 END_TEST
 
+/* Eight groups are 28 pairs: six blocks each cannot give a p that survives them. */
+static const struct {
+    size_t groups, blocks;
+} least[] = {{2, 5}, {3, 5}, {4, 5}, {5, 6}, {7, 6}, {8, 7}};
+
+START_TEST(the_least_blocks_that_can_show_a_difference)
+{
+    double values[LG_STATS_MAX_GROUPS][8];
+    struct lg_group groups[LG_STATS_MAX_GROUPS];
+    size_t n = least[_i].groups;
+    ck_assert_uint_eq(lg_least_blocks(n), least[_i].blocks);
+    for (size_t blocks = least[_i].blocks - 1; blocks <= least[_i].blocks; blocks++) {
+        for (size_t g = 0; g < n; g++) {
+            for (size_t k = 0; k < blocks; k++)
+                values[g][k] = (double)(g + 1) * (1 + 0.001 * (double)k);
+            groups[g] = (struct lg_group){values[g], blocks};
+        }
+        struct lg_ranking r;
+        ck_assert_int_eq(lg_rank(groups, n, true, &r), 0);
+        ck_assert_int_eq(r.winner, blocks == least[_i].blocks ? 0 : -1);
+    }
+}
+END_TEST
+
 static void swap(double *x, size_t i, size_t j)
 {
     double t = x[i];
@@ -258,5 +282,6 @@ SUITE_MAIN("stats", SUITE_LOOP(mann_whitney_is_exact, tests),
            SUITE_TEST(nonsense_is_refused), SUITE_TEST(the_floor_is_what_equal_blocks_differ_by),
            SUITE_TEST(a_clear_winner_is_named), SUITE_TEST(overlapping_groups_have_no_winner),
            SUITE_TEST(four_blocks_never_make_a_winner),
+           SUITE_LOOP(the_least_blocks_that_can_show_a_difference, least),
            SUITE_TEST(null_data_name_a_winner_in_five_percent_at_most),
            SUITE_LOOP(recorded_equal_blocks_name_a_winner_in_five_percent_at_most, recorded))

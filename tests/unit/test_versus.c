@@ -87,6 +87,10 @@ static void few_blocks(void)
 {
     c->sides[0].n = c->sides[1].n = 4;
 }
+static void one_side_has_few(void)
+{
+    c->sides[1].n = 4;
+}
 static void client_limited(void)
 {
     for (size_t i = 0; i < 2; i++)
@@ -143,6 +147,7 @@ static const struct {
     const char *says;
 } doubts[] = {
     {few_blocks, 0, "fewer than 5 blocks each: no winner can be named"},
+    {one_side_has_few, 0, "fewer than 5 blocks each: no winner can be named"},
     {client_limited, 0, "requests/s: not ranked, loadgen was at its limit"},
     {disturbed, 0, "6 disturbed blocks were run again, 9 kept"},
     {disturbed, 0, "up to 42 % of the server's core"},
