@@ -55,7 +55,7 @@ static enum lg_outcome outcome_of(int err, enum lg_outcome otherwise)
 {
     switch (-err) {
     case ETIMEDOUT:
-        return otherwise == LG_CONNECT ? LG_CONNECT : LG_TIMEOUT;
+        return otherwise == LG_CONNECT ? LG_CONNECT_TIMEOUT : LG_TIMEOUT;
     case ECANCELED:
         return LG_UNFINISHED;
     case EMFILE:
@@ -103,6 +103,11 @@ static void end_one(struct lg_conn *c)
     c->unanswered--;
 }
 
+static bool is_answer_begun(const struct lg_conn *c)
+{
+    return c->reply.started && !c->reply.done;
+}
+
 /* Take n bytes (0: end of stream) apart.  LG_OK: all is well so far. */
 static enum lg_outcome take_bytes(struct lg_conn *c, const char *bytes, size_t n)
 {
@@ -122,7 +127,7 @@ static enum lg_outcome take_bytes(struct lg_conn *c, const char *bytes, size_t n
             return LG_CLOSED; /* those behind it on this connection will not be answered */
     } while (n > 0 && c->unanswered > 0);
     if (c->unanswered > 0 && at_end)
-        return c->reply.started && !c->reply.done ? LG_HALF : LG_CLOSED;
+        return is_answer_begun(c) ? LG_HALF : LG_CLOSED;
     if (n > 0 && c->unanswered == 0)
         c->reply.keep_alive = false; /* bytes nobody asked for: not to be trusted again */
     return LG_OK;
@@ -148,7 +153,11 @@ static void read_answers(struct lg_conn *c, int64_t deadline_ns)
     while (c->unanswered > 0) {
         ssize_t n = co_read(c->fd, c->worker->buffer, READ_BYTES, deadline_ns);
         if (UNLIKELY(n < 0)) {
-            end_all(c, outcome_of((int)n, LG_RESET), err_text((int)n));
+            bool is_late = n == -ETIMEDOUT;
+            end_all(c, outcome_of((int)n, LG_RESET),
+                    !is_late             ? err_text((int)n)
+                    : is_answer_begun(c) ? "it had begun"
+                                         : "nothing came");
             return;
         }
         enum lg_outcome outcome = take_some(c, (size_t)n);
@@ -274,7 +283,8 @@ static void end_unwritten(struct lg_conn *c, int err, int64_t deadline_ns)
             break;
     }
     if (c->unanswered > 0)
-        end_all(c, outcome_of(err, LG_WRITE), err_text(err));
+        end_all(c, outcome_of(err, LG_WRITE),
+                err == -ETIMEDOUT ? "the request was not taken in" : err_text(err));
     hang_up(c);
 }
 
@@ -302,7 +312,7 @@ static void exchange(struct lg_conn *c, unsigned batch)
         int rv = hook_up(c, deadline_ns);
         if (rv < 0) {
             r->sent++;
-            end_all(c, outcome_of(rv, LG_CONNECT), err_text(rv));
+            end_all(c, outcome_of(rv, LG_CONNECT), rv == -ETIMEDOUT ? NULL : err_text(rv));
             c->backoff_ns = c->backoff_ns == 0                   ? BACKOFF_FIRST_NS
                             : c->backoff_ns * 2 > BACKOFF_MAX_NS ? BACKOFF_MAX_NS
                                                                  : c->backoff_ns * 2;

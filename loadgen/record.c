@@ -101,7 +101,8 @@ void lg_record_end(struct lg_record *r, enum lg_outcome outcome, int64_t due_ns,
     }
     if (outcome == LG_STATUS) {
         hist_record(&r->errors, latency_ns);
-    } else if (outcome == LG_OK || outcome == LG_TIMEOUT || outcome == LG_UNFINISHED) {
+    } else if (outcome == LG_OK || outcome == LG_TIMEOUT || outcome == LG_CONNECT_TIMEOUT ||
+               outcome == LG_UNFINISHED) {
         hist_record(&r->latency, latency_ns);
         hist_record(&r->raw, end_ns - (sent_ns != 0 ? sent_ns : due_ns));
     }
@@ -144,7 +145,8 @@ int lg_record_merge(struct lg_record *into, const struct lg_record *from)
 void lg_countable(const struct lg_record *r, uint64_t *least, uint64_t *most)
 {
     *least += r->outcomes[LG_OK] + r->outcomes[LG_STATUS];
-    *most += r->sent - r->outcomes[LG_CONNECT] - r->outcomes[LG_LOCAL];
+    *most +=
+        r->sent - r->outcomes[LG_CONNECT] - r->outcomes[LG_CONNECT_TIMEOUT] - r->outcomes[LG_LOCAL];
 }
 
 uint64_t lg_record_failed(const struct lg_record *r)
@@ -153,6 +155,18 @@ uint64_t lg_record_failed(const struct lg_record *r)
     for (int i = 0; i < LG_OUTCOMES; i++)
         failed += i == LG_OK ? 0 : r->outcomes[i];
     return failed;
+}
+
+bool lg_record_latency(const struct lg_record *r, double percent, double *ret_ns)
+{
+    double known = (double)r->latency.total;
+    double due = (double)(r->sent + r->unsent);
+    double of_known = known > 0 ? percent * due / known : 100;
+    bool is_proven = due * (100 - percent) / 100 >= HIST_MIN_BEYOND - 1e-6;
+    if (!is_proven || of_known >= 100)
+        return false;
+    *ret_ns = (double)hist_percentile_ns(&r->latency, of_known);
+    return true;
 }
 
 bool lg_record_is_true(const struct lg_record *r)

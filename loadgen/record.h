@@ -76,5 +76,10 @@ MUST_USE int lg_record_merge(struct lg_record *into, const struct lg_record *fro
  * were counted, requests that reached a connection may have been. */
 void lg_countable(const struct lg_record *r, uint64_t *least, uint64_t *most);
 
+/* The latency that `percent` of all requests that were due did not exceed, where
+ * one that was refused or broken off counts as never answered: who refuses half
+ * of them has no p99.  false: no such latency, or too few requests to know. */
+bool lg_record_latency(const struct lg_record *r, double percent, double *ret_ns);
+
 uint64_t lg_record_failed(const struct lg_record *r); /* sent, and not OK */
 bool lg_record_is_true(const struct lg_record *r);

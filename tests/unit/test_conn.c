@@ -107,6 +107,13 @@ static void is_silent(int fd, unsigned number MAYBE_UNUSED)
     scripted_swallow(fd);
 }
 
+static void half_and_waits(int fd, unsigned number MAYBE_UNUSED)
+{
+    if (scripted_read(fd))
+        scripted_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc");
+    scripted_swallow(fd);
+}
+
 static const struct {
     scripted_serve *serve;
     enum lg_outcome outcome; /* of all requests */
@@ -128,7 +135,8 @@ static const struct {
     {tls_alert, LG_MALFORMED, 4, "it speaks TLS"},
     {endless_head, LG_MALFORMED, 4, "too many header bytes"},
     {refuses, LG_STATUS, 1, NULL},
-    {is_silent, LG_TIMEOUT, 4, "Connection timed out"},
+    {is_silent, LG_TIMEOUT, 4, "nothing came"},
+    {half_and_waits, LG_TIMEOUT, 4, "it had begun"},
 };
 
 static void run_worker(struct load_rig *rig, struct lg_worker *ret_worker)
@@ -317,6 +325,38 @@ START_TEST(nobody_listens_any_more)
 }
 END_TEST
 
+/* Its queue is full: the kernel drops what asks for a connection, and the wait for
+ * it is a wait like any other. */
+START_TEST(a_server_that_does_not_accept)
+{
+    struct load_rig rig;
+    struct lg_worker w;
+    int fillers[8], listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof address;
+    rig_begin(&rig, good, NULL);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, n), 0);
+    ck_assert_int_eq(listen(listener, 0), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &n), 0);
+    for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)&address, n);
+    }
+    memcpy(&rig.target.addr, &address, sizeof address);
+    rig.load.requests_max = 2;
+    rig.load.timeout_ns = TIMEOUT_NS;
+    run_worker(&rig, &w);
+    ck_assert_uint_eq(w.record.outcomes[LG_CONNECT_TIMEOUT], 2);
+    ck_assert_uint_eq(w.record.latency.total, 2);
+    ck_assert_int_ge(w.record.latency.max_ns, TIMEOUT_NS);
+    for (size_t i = 0; i < ARRAY_LEN(fillers); i++)
+        close(fillers[i]);
+    close(listener);
+    lg_worker_fini(&w);
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(without_keepalive_each_request_has_its_connection)
 {
     struct load_rig rig;
@@ -355,5 +395,6 @@ SUITE_MAIN("conn", SUITE_LOOP(every_request_ends_as_the_script_says, scripts),
            SUITE_LOOP(a_large_request_is_answered_while_it_is_sent, early),
            SUITE_TEST(pipelined_requests_are_all_answered),
            SUITE_TEST(those_behind_a_last_answer_are_closed), SUITE_TEST(nobody_listens_any_more),
+           SUITE_TEST(a_server_that_does_not_accept),
            SUITE_TEST(without_keepalive_each_request_has_its_connection),
            SUITE_TEST(a_request_that_trickles_in))

@@ -13,8 +13,8 @@ START_TEST(outcomes_add_up)
     }
     ck_assert(lg_record_is_true(&r));
     ck_assert_uint_eq(lg_record_failed(&r), LG_OUTCOMES - 1);
-    /* ok, timeout, unfinished are latencies; a status error is one apart */
-    ck_assert_uint_eq(r.latency.total, 3);
+    /* ok, both timeouts, unfinished are latencies; a status error is one apart */
+    ck_assert_uint_eq(r.latency.total, 4);
     ck_assert_uint_eq(r.errors.total, 1);
     ck_assert_int_eq(hist_percentile_ns(&r.latency, 50), 5000);
     ck_assert_int_eq(hist_percentile_ns(&r.raw, 50), 4000);
@@ -33,6 +33,31 @@ START_TEST(unsent_requests_are_in_the_tail)
     ck_assert_int_eq(r.latency.max_ns, 8000);
     ck_assert_uint_eq(r.raw.total, 0);
     ck_assert(lg_record_is_true(&r));
+    lg_record_fini(&r);
+}
+END_TEST
+
+/* 1,000 requests that took 1, 2, 3 ... us, the last `refused` of them in vain. */
+static const struct {
+    int refused;
+    double percent;
+    int64_t ns; /* 0: not known */
+} shares[] = {
+    {0, 50, 500000}, {0, 99, 990000}, {0, 99.9, 0},      {5, 99, 990000},
+    {10, 99, 0},     {500, 50, 0},    {499, 50, 500000}, {1000, 50, 0},
+};
+
+START_TEST(refusals_are_beyond_every_latency)
+{
+    struct lg_record r;
+    double ns = 0;
+    ck_assert_int_eq(lg_record_init(&r, 0), 0);
+    for (int i = 1; i <= 1000; i++) {
+        r.sent++;
+        lg_record_end(&r, i > 1000 - shares[_i].refused ? LG_STATUS : LG_OK, 0, 0, i * 1000);
+    }
+    ck_assert_int_eq(lg_record_latency(&r, shares[_i].percent, &ns), shares[_i].ns > 0);
+    ck_assert_double_eq_tol(ns, (double)shares[_i].ns, 1 + 0.01 * (double)shares[_i].ns);
     lg_record_fini(&r);
 }
 END_TEST
@@ -84,4 +109,5 @@ START_TEST(merging_adds_everything)
 END_TEST
 
 SUITE_MAIN("record", SUITE_TEST(outcomes_add_up), SUITE_TEST(unsent_requests_are_in_the_tail),
+           SUITE_LOOP(refusals_are_beyond_every_latency, shares),
            SUITE_TEST(long_runs_fold_their_ticks), SUITE_TEST(merging_adds_everything))
