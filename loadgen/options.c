@@ -149,25 +149,35 @@ static void add_to(struct argp_state *state, const char *what, const char **list
         list[(*n)++] = text;
 }
 
+/* The whole file, or why not. */
+static const char *read_body(const char *path, char *body, size_t *ret_bytes)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return strerror(errno);
+    const char *problem = NULL;
+    *ret_bytes = fread(body, 1, BODY_MAX_BYTES, file);
+    if (ferror(file) != 0)
+        problem = strerror(errno);
+    else if (*ret_bytes == BODY_MAX_BYTES && fgetc(file) != EOF)
+        problem = "it is larger than 64 MB";
+    fclose(file);
+    return problem;
+}
+
 static void take_body(struct argp_state *state, struct lg_options *o, const char *text)
 {
     free(o->body);
-    o->body = NULL;
-    if (text[0] != '@') {
-        o->body = strdup(text);
-        o->shape.body_bytes = strlen(text);
-    } else {
-        FILE *file = fopen(text + 1, "re");
-        o->body = malloc(BODY_MAX_BYTES);
-        if (file == NULL)
-            argp_error(state, "--body: cannot read %s: %s", text + 1, strerror(errno));
-        else if (o->body != NULL)
-            o->shape.body_bytes = fread(o->body, 1, BODY_MAX_BYTES, file);
-        if (file != NULL)
-            fclose(file);
-    }
-    if (o->body == NULL)
+    o->body = text[0] == '@' ? malloc(BODY_MAX_BYTES) : strdup(text);
+    if (o->body == NULL) {
         argp_error(state, "--body: out of memory");
+        return;
+    }
+    o->shape.body_bytes = strlen(text);
+    const char *problem =
+        text[0] == '@' ? read_body(text + 1, o->body, &o->shape.body_bytes) : NULL;
+    if (problem != NULL)
+        argp_error(state, "--body: cannot read %s: %s", text + 1, problem);
     o->shape.body = o->body;
 }
 
@@ -309,6 +319,8 @@ static error_t on_compare_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_BUDGET:
         o->budget_ns = parse_time(state, "--budget", arg);
+        if (o->budget_ns == 0)
+            argp_error(state, "--budget must be longer than nothing");
         return 0;
     case OPT_SEED:
         o->seed = (uint64_t)parse_count(state, "--seed", arg, 0, INT64_MAX);

@@ -109,10 +109,13 @@ static const struct {
     {{"-H", ": x"}},
     {{"-H", "a: b\r\nc: d"}},
     {{"-b", "@/nowhere"}},
+    {{"-b", "@/"}}, /* a folder */
+    {{"-b", "@/dev/zero"}},
     {{"http://a/", "http://b/"}},
     {{"compare", "--rounds", "0"}},
     {{"compare", "--rounds", "65"}},
     {{"compare", "--budget", "long"}},
+    {{"compare", "--budget", "0"}},
     {{"compare", "--seed", "x"}},
     {{"compare", "-R", "5"}},
     {{"compare", "surplus"}},
