@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,10 @@ static int add_target(struct lg_candidate *c, const char *text, struct lg_why *w
     if (comma != NULL && units_parse_int(comma + 1, 1, INT32_MAX, &pid) == 0) {
         c->pid = (pid_t)pid;
         url_bytes = (size_t)(comma - url);
+    }
+    if (c->pid > 0 && kill(c->pid, 0) < 0 && errno == ESRCH) {
+        lg_why_set(why, "--target '%s': there is no process %d", text, (int)c->pid);
+        return -EINVAL;
     }
     if (url_bytes == 0 || url_bytes >= sizeof c->url) {
         lg_why_set(why, "--target '%s': the URL is empty or too long", text);
@@ -85,6 +90,12 @@ int lg_candidates(const struct lg_options *o, struct lg_candidate *ret_list, siz
     }
     for (; n < o->n_targets && rv == 0; n++)
         rv = add_target(&ret_list[n], o->targets[n], why);
+    for (size_t i = 0; i < n && rv == 0; i++)
+        for (size_t k = 0; k < i && rv == 0; k++)
+            if (strcmp(ret_list[i].name, ret_list[k].name) == 0) {
+                lg_why_set(why, "--target: two are named '%s'", ret_list[i].name);
+                rv = -EINVAL;
+            }
     if (o->n_targets == 0)
         rv = add_modes(o->modes, ret_list, &n, why);
     if (rv == 0 && n < 2) {
@@ -300,11 +311,6 @@ static int comparison_init(struct lg_comparison *c, const struct lg_options *o,
     int rv = lg_candidates(o, c->candidates, &c->n, why);
     if (rv < 0)
         return rv;
-    if (o->n_targets > 0 && (scenario->needs_test_routes)) {
-        lg_why_set(why, "scenario %s needs domaind's test routes: it cannot be run on --target",
-                   scenario->name);
-        return -EINVAL;
-    }
     for (size_t i = 0; i < c->n && rv == 0; i++)
         rv = lg_parts_init(&c->sides[i].parts);
     if (rv < 0)

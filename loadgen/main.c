@@ -243,13 +243,17 @@ static int run(const struct lg_options *o)
     return code;
 }
 
-/* Every scenario of the list, or all; *ret_n of them. */
-static int find_scenarios(const char *list, const struct lg_scenario **ret_list, size_t *ret_n)
+/* Every scenario of the list, or all that the candidates can be asked for; *ret_n of them. */
+static int find_scenarios(const struct lg_options *o, const struct lg_scenario **ret_list,
+                          size_t *ret_n)
 {
+    const char *list = o->scenarios;
+    bool has_test_routes = o->n_targets == 0;
     size_t n = 0;
     if (strcmp(list, "all") == 0) {
-        for (; n < lg_n_scenarios; n++)
-            ret_list[n] = &lg_scenarios[n];
+        for (size_t i = 0; i < lg_n_scenarios; i++)
+            if (has_test_routes || !lg_scenarios[i].needs_test_routes)
+                ret_list[n++] = &lg_scenarios[i];
         list = "";
     }
     while (*list != '\0') {
@@ -258,6 +262,13 @@ static int find_scenarios(const char *list, const struct lg_scenario **ret_list,
         if (s == NULL || n == lg_n_scenarios) {
             fprintf(stderr, "loadgen compare: no scenario '%.*s'; --scenario=list prints them\n",
                     (int)bytes, list);
+            return -1;
+        }
+        if (s->needs_test_routes && !has_test_routes) {
+            fprintf(stderr,
+                    "loadgen compare: scenario %s needs domaind's test routes: it cannot be run on "
+                    "--target\n",
+                    s->name);
             return -1;
         }
         ret_list[n++] = s;
@@ -308,8 +319,14 @@ static int compare_all(const struct lg_options *o, const struct lg_scenario *con
     buf_init(&all.json, JSON_MAX_BYTES);
     int code = EXIT_SUCCESS;
     all.json_rv = lg_json_compare_begin(&all.json, &setting);
-    for (size_t i = 0; i < n && code == EXIT_SUCCESS; i++)
-        code = compare_one(o, list[i], &all);
+    /* One that shows nothing says nothing about the next. */
+    size_t i = 0;
+    for (; i < n && (code == EXIT_SUCCESS || code == EXIT_INVALID); i++) {
+        int one = compare_one(o, list[i], &all);
+        code = one != EXIT_SUCCESS ? one : code;
+    }
+    if (i < n)
+        fprintf(stderr, "loadgen: %zu of %zu scenarios were not run\n", n - i, n);
     if (all.n > 1)
         lg_print_summary(is_stdout_taken(o) ? stderr : stdout, all.summaries, all.n);
     if (all.json_rv == 0)
@@ -334,7 +351,7 @@ static int compare(struct lg_options *o)
         for (size_t i = 0; i < lg_n_scenarios; i++)
             printf("%-10s %s\n", lg_scenarios[i].name, lg_scenarios[i].shows);
         code = EXIT_SUCCESS;
-    } else if (find_scenarios(o->scenarios, list, &n) == 0) {
+    } else if (find_scenarios(o, list, &n) == 0) {
         if (lg_candidates(o, candidates, &n_candidates, &why) < 0 ||
             lg_compare_fit(o, list, n, n_candidates, &why) < 0) {
             complain(why.text);

@@ -11,11 +11,13 @@
 const struct lg_scenario lg_scenarios[] = {
     {.name = "tiny",
      .shows = "small answers on kept connections: what the mode itself costs per request",
+     .shows_targets = "each target's own URL on kept connections: what an answer costs there",
      .paths = {{TINY, 1}},
      .rate_factor = RATE_FACTOR},
     {.name = "churn",
      .shows = "a new connection for each request: accepting, and starting a task, a thread or "
               "finding a free process",
+     .shows_targets = "a new connection for each request",
      .paths = {{TINY, 1}},
      .churn = true,
      .rate_factor = RATE_FACTOR},

@@ -15,7 +15,8 @@ struct lg_path {
 
 struct lg_scenario {
     const char *name;
-    const char *shows; /* in one sentence */
+    const char *shows;         /* in one sentence */
+    const char *shows_targets; /* the same of servers that are not domaind; NULL: no other one */
     struct lg_path paths[LG_SCENARIO_PATHS];
     bool churn;             /* a new connection for each request */
     bool needs_test_routes; /* start domaind with --test-endpoints */

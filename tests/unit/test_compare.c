@@ -49,7 +49,7 @@ END_TEST
 
 static const struct {
     const char *modes;
-    const char *targets[3];
+    const char *targets[4]; /* NULL behind the last */
     int rv;
     size_t n;
     const char *last;
@@ -59,7 +59,9 @@ static const struct {
     {"coroutine,coroutine", {0}, 0, 2, "coroutine#2", 0},
     {"coroutine", {0}, -EINVAL, 0, "", 0},
     {"coroutine,,thread", {0}, -EINVAL, 0, "", 0},
-    {"", {"a=http://h/x,y", "b=http://h/,123"}, 0, 2, "b", 123},
+    {"", {"a=http://h/x,y", "b=http://h/,1"}, 0, 2, "b", 1},
+    {"", {"a=http://h/", "b=http://h/,2147483647"}, -EINVAL, 0, "", 0},
+    {"", {"a=http://h/", "b=http://h/", "a=http://i/"}, -EINVAL, 0, "", 0},
     {"", {"a=http://h/"}, -EINVAL, 0, "", 0},
     {"", {"a=http://h/", "http://h/"}, -EINVAL, 0, "", 0},
 };
