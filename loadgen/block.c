@@ -11,6 +11,7 @@
 #include "loadgen/server.h"
 #include "loadgen/target.h"
 #include "loadgen/usage.h"
+#include "loadgen/verdict.h"
 
 #define OPEN_WARMUP_NS (100 * NS_PER_MS)
 #define RATE_HELD      0.99
@@ -131,9 +132,10 @@ static void take_idle(const struct lg_load *load, const struct lg_result *r, str
         b->idle_open = r->idle_open;
 }
 
-static double percentile_us(const struct hist *h, double percent)
+static double percentile_us(const struct lg_record *r, double percent)
 {
-    return hist_knows(h, percent) ? (double)hist_percentile_ns(h, percent) / 1e3 : NAN;
+    double ns;
+    return lg_record_latency(r, percent, &ns) ? ns / 1e3 : NAN;
 }
 
 /* ---- the two parts ---- */
@@ -141,7 +143,8 @@ static double percentile_us(const struct hist *h, double percent)
 /* Slow and failing servers are measured all the same; this one is not there. */
 static bool is_gone(const struct lg_record *r)
 {
-    return r->sent > 0 && r->outcomes[LG_OK] == 0 && r->outcomes[LG_CONNECT] > 0;
+    return r->sent > 0 && r->outcomes[LG_OK] == 0 &&
+           r->outcomes[LG_CONNECT] + r->outcomes[LG_CONNECT_TIMEOUT] > 0;
 }
 
 static int run_part(const struct lg_block_plan *plan, const struct lg_load *load,
@@ -208,7 +211,8 @@ static int run_parts(const struct lg_block_plan *plan, const struct lg_target *t
     take_memory(gauge, block);
     take_idle(&load, &result, block);
     for (size_t i = 0; i < LG_RANK_PERCENTS; i++)
-        block->latency_us[i] = percentile_us(&result.record.latency, lg_rank_percents[i]);
+        block->latency_us[i] = percentile_us(&result.record, lg_rank_percents[i]);
+    block->is_late = lg_judge_lag(&result.record).severity == LG_INVALID;
     /* two requests of slack: where few are due, the edges of the window count */
     double due = plan->rate * result.seconds;
     double good = result.requests_per_s * result.seconds * good_share(&result.record);

@@ -58,6 +58,7 @@ struct lg_block {
     double others;    /* share of its core that other programs (or the hypervisor) took */
     double lateness;  /* of our readings, as a share of the closed part */
     double own_wait;  /* share of the time that loadgen was ready without a CPU */
+    bool is_late;     /* open part: too much of its latency is loadgen's own (lg_judge_lag) */
     bool is_counted;  /* the server's own counter agrees; true when it has none */
     int processes;
     int threads;
@@ -129,6 +130,8 @@ double lg_compare_seconds(const struct lg_options *o, const struct lg_scenario *
 
 /* ---- what the blocks show: ranking.c ---- */
 
+/* What this comparison shows, in one sentence. */
+const char *lg_shows(const struct lg_comparison *c);
 /* Rank everything that can be ranked, and say what cannot. */
 void lg_conclude(struct lg_comparison *c);
 /* Did other programs take so much that throughput and latency show them? */

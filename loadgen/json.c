@@ -177,6 +177,20 @@ static void put_ticks(struct out *o, const struct lg_record *r)
     put(o, "]");
 }
 
+/* Of requests to a candidate: who refuses some is shown by what is left (lg_record_latency). */
+static void put_due_latency(struct out *o, const char *key, const struct lg_record *r)
+{
+    put(o, "\"%s\":{\"count\":%ju", key, (uintmax_t)(r->sent + r->unsent));
+    for (size_t i = 0; i < lg_n_percents; i++) {
+        char name[24];
+        double ns;
+        snprintf(name, sizeof name, "p%g_us", lg_percents[i]);
+        put(o, ",");
+        put_number(o, name, lg_record_latency(r, lg_percents[i], &ns) ? ns / 1e3 : NAN);
+    }
+    put(o, "}");
+}
+
 /* ---- a run ---- */
 
 static void put_load(struct out *o, const struct lg_load *l, const char *url)
@@ -287,8 +301,9 @@ static void put_block(struct out *o, const struct lg_block *b)
     put_number(o, "others", b->others);
     put(o, ",");
     put_number(o, "own_wait", b->own_wait);
-    put(o, ",\"counted\":%s,\"processes\":%d,\"threads\":%d,\"idle_open\":%u}",
-        b->is_counted ? "true" : "false", b->processes, b->threads, b->idle_open);
+    put(o, ",\"late\":%s,\"counted\":%s,\"processes\":%d,\"threads\":%d,\"idle_open\":%u}",
+        b->is_late ? "true" : "false", b->is_counted ? "true" : "false", b->processes, b->threads,
+        b->idle_open);
 }
 
 static void put_side(struct out *o, const struct lg_candidate *c, const struct lg_side *s)
@@ -308,6 +323,8 @@ static void put_side(struct out *o, const struct lg_candidate *c, const struct l
     put_counts(o, &s->parts.open);
     put(o, ",");
     put_latency(o, "latency", &s->parts.open.latency);
+    put(o, ",");
+    put_due_latency(o, "due_latency", &s->parts.open);
     put(o, ",");
     put_latency(o, "raw", &s->parts.open.raw);
     put(o, "}}");
@@ -376,14 +393,16 @@ int lg_json_comparison(struct buf *out, const struct lg_comparison *c, bool is_f
     put(&o, "%s{", is_first ? "" : ",");
     put_text(&o, "scenario", c->scenario->name);
     put(&o, ",");
-    put_text(&o, "shows", c->scenario->shows);
+    put_text(&o, "shows", lg_shows(c));
     put(&o,
-        ",\"connections\":%u,\"rounds\":%u,\"part_s\":%g,\"rate\":%.6g,\"seed\":%ju,"
+        ",\"connections\":%u,\"rounds\":%u,\"least_blocks\":%zu,\"part_s\":%g,\"rate\":%.6g,"
+        "\"seed\":%ju,"
         "\"server_core\":%d,\"own_core\":%d,\"interrupted\":%s,\"client_limited\":%s,"
         "\"others_max\":%.4g,\"repeated\":%u,\"disturbed\":%u,\"miscounted\":%u,\"candidates\":[",
-        c->connections, c->rounds, c->seconds, c->rate, (uintmax_t)c->seed, c->server_core,
-        c->own_core, c->interrupted ? "true" : "false", c->client_limited ? "true" : "false",
-        c->others_max, c->repeated, c->disturbed, c->miscounted);
+        c->connections, c->rounds, lg_least_blocks(c->n), c->seconds, c->rate, (uintmax_t)c->seed,
+        c->server_core, c->own_core, c->interrupted ? "true" : "false",
+        c->client_limited ? "true" : "false", c->others_max, c->repeated, c->disturbed,
+        c->miscounted);
     for (size_t i = 0; i < c->n; i++) {
         put(&o, "%s", i > 0 ? "," : "");
         put_side(&o, &c->candidates[i], &c->sides[i]);

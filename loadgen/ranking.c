@@ -19,6 +19,13 @@ const bool lg_metric_less_is_better[LG_METRICS] = {
     [LG_METRIC_MEMORY] = true,
 };
 
+const char *lg_shows(const struct lg_comparison *c)
+{
+    bool is_own = c->candidates[0].mode[0] != '\0';
+    const struct lg_scenario *s = c->scenario;
+    return is_own || s->shows_targets == NULL ? s->shows : s->shows_targets;
+}
+
 const char *lg_metric_name(const struct lg_comparison *c, enum lg_metric metric)
 {
     static const char *const latency[LG_RANK_PERCENTS] = {"p99 at equal rate", "p90 at equal rate",
@@ -114,15 +121,28 @@ static bool is_mostly_disturbed(const struct lg_comparison *c)
     return c->disturbed * 2 > blocks;
 }
 
+static bool is_mostly_late(const struct lg_comparison *c)
+{
+    size_t late = 0, blocks = 0;
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t k = 0; k < c->sides[i].n; k++, blocks++)
+            late += c->sides[i].blocks[k].is_late;
+    return late * 2 > blocks;
+}
+
 const char *lg_not_ranked(const struct lg_comparison *c, enum lg_metric metric)
 {
     bool is_speed = metric == LG_METRIC_RATE || metric == LG_METRIC_LATENCY;
     if (is_short(c))
         return "fewer than two blocks each";
+    if (c->miscounted > 0)
+        return "the server counted other requests than were sent";
     if (metric == LG_METRIC_RATE && c->client_limited)
         return "loadgen was at its limit, the servers were not";
     if (is_speed && is_mostly_disturbed(c))
         return "other programs disturbed most blocks";
+    if (metric == LG_METRIC_LATENCY && is_mostly_late(c))
+        return "loadgen itself sent late in most blocks";
     if (!is_complete(c, metric))
         return "not every block has a value";
     return NULL;

@@ -85,7 +85,7 @@ static void print_distribution(FILE *out, const struct lg_load *load, const stru
             print_percentile(out, &r->raw, lg_percents[i]);
         fputc('\n', out);
     }
-    if (r->latency.total > 0 && !hist_knows(&r->latency, lg_percents[0]))
+    if (r->latency.total > 0 && !hist_knows(&r->latency, lg_percents[lg_n_percents - 1]))
         fputs("  (a percentile needs ten requests beyond it)\n", out);
 }
 
@@ -109,8 +109,9 @@ static void print_errors(FILE *out, const struct lg_record *r)
     uint64_t reads = r->outcomes[LG_RESET] + r->outcomes[LG_CLOSED] + r->outcomes[LG_HALF] +
                      r->outcomes[LG_MALFORMED];
     fprintf(out, "  Socket errors: connect %ju, read %ju, write %ju, timeout %ju\n",
-            (uintmax_t)(r->outcomes[LG_CONNECT] + r->outcomes[LG_LOCAL]), (uintmax_t)reads,
-            (uintmax_t)r->outcomes[LG_WRITE], (uintmax_t)r->outcomes[LG_TIMEOUT]);
+            (uintmax_t)(r->outcomes[LG_CONNECT] + r->outcomes[LG_CONNECT_TIMEOUT] +
+                        r->outcomes[LG_LOCAL]),
+            (uintmax_t)reads, (uintmax_t)r->outcomes[LG_WRITE], (uintmax_t)r->outcomes[LG_TIMEOUT]);
     if (r->outcomes[LG_STATUS] > 0)
         fprintf(out, "  Non-2xx or 3xx responses: %ju\n", (uintmax_t)r->outcomes[LG_STATUS]);
     for (int i = LG_OK + 1; i < LG_OUTCOMES; i++) {
@@ -125,24 +126,32 @@ static void print_errors(FILE *out, const struct lg_record *r)
             fprintf(out, "    status %zu  %ju\n", i, (uintmax_t)r->statuses[i]);
 }
 
+/* "loop lag p99 1.20ms, max 3.00ms"; p99 only where enough is known. */
+static void print_lag(FILE *out, const char *before, const char *what, const struct hist *h)
+{
+    char lag[UNITS_TEXT_BYTES];
+    fprintf(out, "%s%s lag", before, what);
+    if (hist_knows(h, 99))
+        fprintf(out, " p99 %s,", units_format_ns((double)hist_percentile_ns(h, 99), lag));
+    fprintf(out, " max %s", units_format_ns((double)h->max_ns, lag));
+}
+
 static void print_self(FILE *out, const struct lg_load *load, const struct lg_result *r)
 {
-    char lag[UNITS_TEXT_BYTES], max[UNITS_TEXT_BYTES];
     fprintf(out, "  Own CPU %.0f%% of a core", r->own_cpu * 100);
     if (r->own_wait >= WAIT_SHOWN)
         fprintf(out, " (%.0f%% more was wanted)", r->own_wait * 100);
     if (isfinite(r->own_cpu_us))
         fprintf(out, ", %.2fus per request", r->own_cpu_us);
-    if (r->loop_lag.total > 0)
-        fprintf(out, "; loop lag p99 %s, max %s",
-                units_format_ns((double)hist_percentile_ns(&r->loop_lag, 99), lag),
-                units_format_ns((double)r->loop_lag.max_ns, max));
-    const struct hist *h = &r->record.lag;
-    if (load->rate_per_s > 0 && h->total > 0)
-        fprintf(out, "; schedule lag p99 %s, max %s",
-                units_format_ns((double)hist_percentile_ns(h, 99), lag),
-                units_format_ns((double)h->max_ns, max));
     fputc('\n', out);
+    bool has_loop = r->loop_lag.total > 0;
+    bool has_schedule = load->rate_per_s > 0 && r->record.lag.total > 0;
+    if (has_loop)
+        print_lag(out, "  ", "loop", &r->loop_lag);
+    if (has_schedule)
+        print_lag(out, has_loop ? "; " : "  ", "schedule", &r->record.lag);
+    if (has_loop || has_schedule)
+        fputc('\n', out);
 }
 
 void lg_report(FILE *out, const struct lg_load *load, const struct lg_result *result,

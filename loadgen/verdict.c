@@ -9,6 +9,7 @@
 
 #define CPU_WARN        0.5
 #define CPU_LIMIT       0.9
+#define FAILED_WARN     0.01
 #define WAIT_WARN       0.05
 #define WAIT_LIMIT      0.1
 #define LAG_SHARE_LIMIT 0.1 /* of p99 */
@@ -101,6 +102,9 @@ static void judge_server(const struct lg_result *r, struct lg_findings *f)
         judge_failures(r, failed, f);
         return;
     }
+    double lost = (double)(failed - rec->outcomes[LG_UNFINISHED]) / (double)rec->sent;
+    if (lost > FAILED_WARN)
+        find(f, LG_WARNING, "%.3g %% of the requests failed", lost * 100);
     uint64_t redirects = 0;
     for (int i = 300; i < 400; i++)
         redirects += i == 304 ? 0 : rec->statuses[i];
@@ -123,8 +127,27 @@ static void judge_wait(const struct lg_load *load, const struct lg_result *r, st
         return;
     bool is_open = load->rate_per_s > 0;
     find(f, is_open && r->own_wait > WAIT_LIMIT ? LG_INVALID : LG_WARNING,
-         "loadgen was ready and waited for a CPU %.0f %% of the time: other programs took it",
+         "loadgen was ready and waited for a CPU %.0f %% of the time: other programs had it (the "
+         "server too, if it runs here)",
          r->own_wait * 100);
+}
+
+struct lg_lag lg_judge_lag(const struct lg_record *r)
+{
+    static const double percents[] = {99, 90, 50};
+    struct lg_lag lag = {.severity = LG_NOTE};
+    size_t i = 0;
+    while (i < ARRAY_LEN(percents) &&
+           !(hist_knows(&r->lag, percents[i]) && hist_knows(&r->latency, percents[i])))
+        i++;
+    if (i == ARRAY_LEN(percents))
+        return lag;
+    lag.percent = percents[i];
+    lag.lag_ns = (double)hist_percentile_ns(&r->lag, lag.percent);
+    lag.share = lag.lag_ns / fmax(1, (double)hist_percentile_ns(&r->latency, lag.percent));
+    if (lag.lag_ns > LAG_FLOOR_NS && lag.share > LAG_SHARE_LIMIT)
+        lag.severity = lag.lag_ns > LAG_INVALID_NS ? LG_INVALID : LG_WARNING;
+    return lag;
 }
 
 static void judge_open(const struct lg_load *load, const struct lg_result *r, struct lg_findings *f)
@@ -135,7 +158,6 @@ static void judge_open(const struct lg_load *load, const struct lg_result *r, st
     /* two requests of slack: where few are due, the edges of the window count */
     double wanted = load->rate_per_s * r->seconds;
     double answered = wanted > 0 ? (r->requests_per_s * r->seconds + 2) / wanted : 1;
-    char lag_text[UNITS_TEXT_BYTES];
     bool is_limited = r->own_cpu > CPU_LIMIT;
     if (is_limited)
         find(f, LG_INVALID,
@@ -148,14 +170,13 @@ static void judge_open(const struct lg_load *load, const struct lg_result *r, st
              "the server did not take the rate: %.0f of %.0f requests a second were answered; "
              "latency is that of a growing queue",
              r->requests_per_s, load->rate_per_s);
-    double lag_ns = (double)hist_percentile_ns(&rec->lag, 99);
-    double p99_ns = (double)hist_percentile_ns(&rec->latency, 99);
-    units_format_ns(lag_ns, lag_text);
-    if (lag_ns <= LAG_FLOOR_NS || lag_ns <= LAG_SHARE_LIMIT * p99_ns)
-        return;
-    find(f, lag_ns > LAG_INVALID_NS ? LG_INVALID : LG_WARNING,
-         "schedule lag p99 is %s, %.0f %% of the p99 shown: part of that latency is loadgen's own",
-         lag_text, 100 * lag_ns / p99_ns);
+    char lag_text[UNITS_TEXT_BYTES];
+    struct lg_lag lag = lg_judge_lag(rec);
+    if (lag.severity != LG_NOTE)
+        find(f, lag.severity,
+             "schedule lag p%g is %s, %.0f %% of the p%g shown: part of that latency is loadgen's "
+             "own",
+             lag.percent, units_format_ns(lag.lag_ns, lag_text), 100 * lag.share, lag.percent);
 }
 
 static void judge_closed(const struct lg_load *load, const struct lg_result *r,

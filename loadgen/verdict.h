@@ -27,6 +27,15 @@ struct lg_findings {
     size_t n;
 };
 
+/* How much of an open loop's latency is loadgen's own lateness. */
+struct lg_lag {
+    double percent; /* of the highest percentile that is known of both */
+    double lag_ns;
+    double share;              /* of the latency there */
+    enum lg_severity severity; /* LG_NOTE: little enough */
+};
+struct lg_lag lg_judge_lag(const struct lg_record *r);
+
 void lg_judge(const struct lg_load *load, const struct lg_result *result,
               struct lg_findings *ret_findings);
 

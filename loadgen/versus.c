@@ -6,11 +6,10 @@
 
 #include "coro/base/std.h"
 #include "coro/base/units.h"
+#include "loadgen/verdict.h"
 
 #define CELL_BYTES   24
 #define OTHERS_LIMIT 0.05 /* of the server's core */
-#define LAG_LIMIT    0.1  /* of the p99 shown */
-#define LAG_FLOOR_NS 100000
 
 /* ---- the table ---- */
 
@@ -26,12 +25,41 @@ static void median_cell(const struct lg_comparison *c, const struct lg_side *sid
         snprintf(cell, CELL_BYTES, "%.*f%s", decimals, lg_median(values, n) * scale, unit);
 }
 
-static void percentile_cell(const struct hist *h, double percent, char cell[CELL_BYTES])
+/* "30.8us", "739us", "4.63ms": three digits, for a narrow column. */
+static void time_cell(double ns, char cell[CELL_BYTES])
 {
-    if (hist_knows(h, percent))
-        units_format_ns((double)hist_percentile_ns(h, percent), cell);
+    static const char *const units[] = {"us", "ms", "s"};
+    double value = ns / 1e3;
+    size_t unit = 0;
+    while (value >= 999.5 && unit + 1 < ARRAY_LEN(units)) {
+        value /= 1e3;
+        unit++;
+    }
+    snprintf(cell, CELL_BYTES, "%.*f%s",
+             value < 9.995   ? 2
+             : value < 99.95 ? 1
+                             : 0,
+             value, units[unit]);
+}
+
+static void percentile_cell(const struct lg_record *r, double percent, char cell[CELL_BYTES])
+{
+    double ns;
+    if (lg_record_latency(r, percent, &ns))
+        time_cell(ns, cell);
     else
         snprintf(cell, CELL_BYTES, "-");
+}
+
+static void cpu_cell(const struct lg_comparison *c, const struct lg_side *side,
+                     char cell[CELL_BYTES])
+{
+    double values[LG_STATS_MAX_BLOCKS];
+    size_t n = lg_side_values(c, side, LG_METRIC_CPU, values);
+    if (n == 0)
+        snprintf(cell, CELL_BYTES, "-");
+    else
+        time_cell(lg_median(values, n) * 1e3, cell);
 }
 
 static double median_switches(const struct lg_side *side)
@@ -42,17 +70,39 @@ static double median_switches(const struct lg_side *side)
     return lg_median(values, side->n);
 }
 
+/* Fits into 80 columns unless names are long. */
+#define ROW        "  %-*s %7s %9s %7s %7s %7s %7s %8s %6s\n"
+#define NAME_WIDTH 11
+
+static int name_width(const struct lg_comparison *c)
+{
+    size_t width = NAME_WIDTH;
+    for (size_t i = 0; i < c->n; i++)
+        width = strlen(c->candidates[i].name) > width ? strlen(c->candidates[i].name) : width;
+    return (int)width;
+}
+
+static void print_table_head(FILE *out, const struct lg_comparison *c)
+{
+    char open[64];
+    int width = name_width(c);
+    snprintf(open, sizeof open, "open loop, %.0f req/s", c->rate);
+    fprintf(out, "  %-*s %17s %23s\n", width, "", "closed loop", open);
+    fprintf(out, ROW, width, "", "CPU/req", "req/s", "p50", "p99", "p99.9", "memory", "proc/thr",
+            "sw/req");
+}
+
 static void print_row(FILE *out, const struct lg_comparison *c, size_t i)
 {
     char cpu[CELL_BYTES], rate[CELL_BYTES], p50[CELL_BYTES], p99[CELL_BYTES], p999[CELL_BYTES];
     char memory[CELL_BYTES], processes[CELL_BYTES], switches[CELL_BYTES];
     const struct lg_side *side = &c->sides[i];
-    const struct hist *latency = &side->parts.open.latency;
-    median_cell(c, side, LG_METRIC_CPU, 1, 2, "", cpu);
+    const struct lg_record *open = &side->parts.open;
+    cpu_cell(c, side, cpu);
     median_cell(c, side, LG_METRIC_RATE, 1, 0, "", rate);
-    percentile_cell(latency, 50, p50);
-    percentile_cell(latency, 99, p99);
-    percentile_cell(latency, 99.9, p999);
+    percentile_cell(open, 50, p50);
+    percentile_cell(open, 99, p99);
+    percentile_cell(open, 99.9, p999);
     median_cell(c, side, LG_METRIC_MEMORY, 1.0 / (1 << 20), 1, "MB", memory);
     const struct lg_block *last = side->n > 0 ? &side->blocks[side->n - 1] : NULL;
     if (last != NULL && last->processes > 0)
@@ -64,8 +114,8 @@ static void print_row(FILE *out, const struct lg_comparison *c, size_t i)
         snprintf(switches, sizeof switches, "-");
     else
         snprintf(switches, sizeof switches, "%.2f", median);
-    fprintf(out, "  %-12s %9s %10s %10s %10s %10s %9s %9s %9s\n", c->candidates[i].name, cpu, rate,
-            p50, p99, p999, memory, processes, switches);
+    fprintf(out, ROW, name_width(c), c->candidates[i].name, cpu, rate, p50, p99, p999, memory,
+            processes, switches);
 }
 
 static void print_failures(FILE *out, const char *name, const char *part, const struct lg_record *r)
@@ -145,10 +195,10 @@ static void print_lag(FILE *out, const struct lg_comparison *c, size_t i)
 {
     const struct lg_record *r = &c->sides[i].parts.open;
     char lag_text[UNITS_TEXT_BYTES];
-    double lag_ns = (double)hist_percentile_ns(&r->lag, 99);
-    if (lag_ns > LAG_FLOOR_NS && lag_ns > LAG_LIMIT * (double)hist_percentile_ns(&r->latency, 99))
-        fprintf(out, "  %s: schedule lag p99 was %s: part of the latency is loadgen's own\n",
-                c->candidates[i].name, units_format_ns(lag_ns, lag_text));
+    struct lg_lag lag = lg_judge_lag(r);
+    if (lag.severity != LG_NOTE)
+        fprintf(out, "  %s: schedule lag p%g was %s: part of the latency is loadgen's own\n",
+                c->candidates[i].name, lag.percent, units_format_ns(lag.lag_ns, lag_text));
 }
 
 /* What a candidate could not do: keep up with the equal rate, keep idle connections. */
@@ -182,6 +232,15 @@ static size_t fewest_blocks(const struct lg_comparison *c)
     return fewest;
 }
 
+/* There were blocks, and not one of the metrics can be ranked. */
+static bool is_worthless(const struct lg_comparison *c)
+{
+    bool is_ranked = false;
+    for (int m = 0; m < LG_METRICS; m++)
+        is_ranked |= c->is_ranked[m];
+    return !is_ranked && fewest_blocks(c) >= 2;
+}
+
 static void print_warnings(FILE *out, const struct lg_comparison *c)
 {
     if (c->interrupted)
@@ -201,8 +260,10 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
         fprintf(out, "  %u disturbed block%s run again, %u kept\n", c->repeated,
                 c->repeated == 1 ? " was" : "s were", c->disturbed);
     if (c->miscounted > 0)
-        fprintf(out, "  INVALID: in %u blocks the server counted other requests than were sent\n",
-                c->miscounted);
+        fprintf(out, "  INVALID: in %u block%s the server counted other requests than were sent\n",
+                c->miscounted, c->miscounted == 1 ? "" : "s");
+    else if (is_worthless(c) && !c->interrupted)
+        fputs("  INVALID: nothing could be ranked\n", out);
     for (size_t i = 0; i < c->n; i++) {
         print_lag(out, c, i);
         print_shortfall(out, c, i);
@@ -213,7 +274,7 @@ static void print_warnings(FILE *out, const struct lg_comparison *c)
 
 void lg_versus(FILE *out, const struct lg_comparison *c)
 {
-    fprintf(out, "%s: %s\n", c->scenario->name, c->scenario->shows);
+    fprintf(out, "%s: %s\n", c->scenario->name, lg_shows(c));
     if (c->interrupted && c->sides[0].n + c->sides[c->n - 1].n == 0) {
         fputs("  interrupted before the first block\n", out);
         return;
@@ -222,13 +283,9 @@ void lg_versus(FILE *out, const struct lg_comparison *c)
         fprintf(out, "  one server core (%d), loadgen on core %d", c->server_core, c->own_core);
     else
         fputs("  cores shared by servers and loadgen", out);
-    fprintf(out, "; c=%u; %zu blocks each of 2 x %gs, order from seed %ju\n", c->connections,
+    fprintf(out, "; c=%u\n  %zu blocks each of 2 x %gs, order from seed %ju\n", c->connections,
             c->sides[0].n, c->seconds, (uintmax_t)c->seed);
-    fprintf(out,
-            "                 closed loop           |    open loop at %.0f requests/s  |\n"
-            "  %-12s %9s %10s %10s %10s %10s %9s %9s %9s\n",
-            c->rate, "", "CPU us/rq", "requests/s", "p50", "p99", "p99.9", "memory", "proc/thr",
-            "switch/rq");
+    print_table_head(out, c);
     for (size_t i = 0; i < c->n; i++)
         print_row(out, c, i);
     for (int m = 0; m < LG_METRICS; m++)
@@ -241,7 +298,7 @@ int lg_versus_exit_code(const struct lg_comparison *c)
 {
     if (c->interrupted)
         return 130;
-    if (c->miscounted > 0)
+    if (c->miscounted > 0 || is_worthless(c))
         return 4;
     for (size_t i = 0; i < c->n; i++)
         if (!lg_record_is_true(&c->sides[i].parts.closed) ||

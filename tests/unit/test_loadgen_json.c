@@ -91,6 +91,7 @@ START_TEST(comparisons)
         "{\"kind\":\"compare\",",
         "\"scenario\":\"one\"",
         "\"name\":\"a\"",
+        "\"shows\":\"something\"",
         "\"p50_us\":100,\"p90_us\":null,\"p99_us\":null,\"answered\":1",
         "{\"metric\":\"server CPU per request\",\"ranked\":true",
         "\"leaders\":[\"a\",\"b\"]",

@@ -107,6 +107,23 @@ static void most_are_disturbed(void)
 {
     c->disturbed = SIDES * BLOCKS / 2 + 1;
 }
+static void send_late(size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++)
+        c->sides[i % SIDES].blocks[i / SIDES].is_late = true;
+}
+static void most_are_late(void)
+{
+    send_late(SIDES * BLOCKS / 2 + 1);
+}
+static void half_are_late(void)
+{
+    send_late(SIDES * BLOCKS / 2);
+}
+static void one_is_miscounted(void)
+{
+    c->miscounted = 1;
+}
 static void half_are_disturbed(void)
 {
     c->disturbed = SIDES * BLOCKS / 2;
@@ -132,6 +149,9 @@ static const struct {
     {both_are_at_their_limit, {true, true, true, true}},
     {most_are_disturbed, {true, false, false, true}},
     {half_are_disturbed, {true, true, true, true}},
+    {most_are_late, {true, true, false, true}},
+    {half_are_late, {true, true, true, true}},
+    {one_is_miscounted, {false, false, false, false}},
     {one_value_is_missing, {false, true, true, true}},
     {one_answered_nothing, {true, false, true, true}},
     {it_was_interrupted, {false, false, false, false}},

@@ -66,9 +66,10 @@ START_TEST(table_and_verdicts)
 {
     const char *const lines[] = {
         "test: what a test shows\n",
-        "  cores shared by servers and loadgen; c=100; 6 blocks each of 2 x 0.5s, order from seed "
-        "42\n",
-        "|    open loop at 1000 requests/s  |\n",
+        "  cores shared by servers and loadgen; c=100\n"
+        "  6 blocks each of 2 x 0.5s, order from seed 42\n",
+        "  open loop, 1000 req/s\n",
+        "  first        10.0us      5012       -       -       -   3.0MB      1/3   0.50\n",
         "  server CPU per request: best first (noise floor 1.0",
         "    first 0.50x second [0.50, 0.50], p=0.002\n",
         "  requests/s: no difference shown",
@@ -108,6 +109,12 @@ static void disturbed(void)
 static void miscounted(void)
 {
     c->miscounted = 2;
+}
+static void nothing_is_known(void)
+{
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < BLOCKS; k++)
+            c->sides[i].blocks[k] = (struct lg_block){.cpu_us = NAN, .latency_us = {NAN, NAN, NAN}};
 }
 static void does_not_hold_the_rate(void)
 {
@@ -152,6 +159,8 @@ static const struct {
     {disturbed, 0, "6 disturbed blocks were run again, 9 kept"},
     {disturbed, 0, "up to 42 % of the server's core"},
     {miscounted, 4, "INVALID: in 2 blocks the server counted other requests"},
+    {miscounted, 4, "requests/s: not ranked, the server counted other requests"},
+    {nothing_is_known, 4, "INVALID: nothing could be ranked"},
     {does_not_hold_the_rate, 0,
      "second did not take 1000 requests/s in every block: 50 % answered in the middle one, 25 % in "
      "the worst"},
