@@ -1,6 +1,7 @@
 """Too little of something: descriptors, room on the disk, rights; and workers that are lost."""
 
 import ctypes
+import json
 import os
 import pathlib
 import re
@@ -119,10 +120,15 @@ class NoDescriptorLeft(unittest.TestCase):
 
     def test_prefork_children_without_descriptors_wait_and_do_not_spin(self):
         with Domaind("prefork", "--children=4", "--min-spare=4", "--max-spare=4", "--admin-listen=127.0.0.1:0") as server:
-            children = children_of(server.pid)[:4]
-            self.exhaust(*children)
-            held = [Connection(server) for _ in range(4)]
+            port = server.port
             server.port = int(re.search(r"administrators: listening on \S*:(\d+)", server.stderr).group(1))
+            # one that is not idle yet would have none to begin with
+            wait_until(lambda: counter(server, r'domaind_children\{state="idle"\}') == 4, "they do not come")
+            children = [child["pid"] for child in json.loads(server.get("/tasks?format=json")[2])["children"]]
+            self.exhaust(*children)
+            server.port, admin_port = port, server.port
+            held = [Connection(server) for _ in range(4)]
+            server.port = admin_port
             wait_until(lambda: counter(server, "domaind_accept_failures_total") > 0, "none has tried")
             wait_until(lambda: is_calm(*children), "they spin")
             for pid in children:
