@@ -34,13 +34,13 @@ class Activated:
     def __init__(self, mode, *flags):
         (self.port,) = free_ports(1)
         self.mode = mode
-        self.command = [TOOL, "-l", f"127.0.0.1:{self.port}", "/bin/bash", "-c", SUPERVISOR, "bash",
+        passed_on = [f"-E{name}={value}" for name, value in Domaind.UNHURRIED.items()]
+        self.command = [TOOL, "-l", f"127.0.0.1:{self.port}", *passed_on, "/bin/bash", "-c", SUPERVISOR, "bash",
                         BIN / "domaind", f"--mode={mode}", *flags]
 
     def __enter__(self):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log,
-                                        env={**Domaind.UNHURRIED, **os.environ})
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log)
         self.wait_for("Listening on")
         return self
 
