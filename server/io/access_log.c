@@ -30,6 +30,7 @@ static struct {
     bool is_in_line;    /* what was written last did not end its line */
     uint64_t dropped;
     bool has_writer;
+    bool is_set_up;             /* for good: buffers and what forks do outlive a closed log */
     pthread_mutex_t write_lock; /* taken before lock */
 } access_log = {
     .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .write_lock = PTHREAD_MUTEX_INITIALIZER};
@@ -275,9 +276,12 @@ int access_log_open(const char *path, enum access_log_format format)
         return fd;
     }
     access_log.fd = fd;
+    if (access_log.is_set_up)
+        return 0;
     buf_init(&access_log.filling, LOG_MAX_BYTES);
     buf_init(&access_log.writing, LOG_MAX_BYTES);
     int rv = pthread_atfork(before_fork, after_fork, in_child);
+    access_log.is_set_up = rv == 0;
     return -rv;
 }
 

@@ -17,7 +17,7 @@
 
 enum access_log_format { ACCESS_LOG_COMBINED, ACCESS_LOG_JSON };
 
-/* Append to the file ("-": standard output).  Once, before any fork. */
+/* Append to the file ("-": standard output).  Before any fork. */
 MUST_USE int access_log_open(const char *path, enum access_log_format format);
 /* Nothing when no log is open. */
 void access_log_record(const struct http_record *record);

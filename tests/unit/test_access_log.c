@@ -13,11 +13,11 @@
 #include "server/io/access_log.h"
 #include "suite.h"
 
-static char folder[] = "/tmp/test_access_log.XXXXXX";
-static char path[64], moved[64];
+static char folder[40], path[64], moved[64];
 
 static void make_folder(void)
 {
+    snprintf(folder, sizeof folder, "/tmp/test_access_log.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/log", folder);
     snprintf(moved, sizeof moved, "%s/moved", folder);
@@ -253,20 +253,19 @@ START_TEST(a_reader_that_stops_costs_lines_not_requests)
     size_t told = lines_in(text) - notes + dropped;
     ck_assert_uint_ge(told, LINES + 1);
     ck_assert_uint_le(told, LINES + 1 + notes);
+    access_log_close();
     close(reader);
     remove_folder();
 }
 END_TEST
 
-START_TEST(a_child_writes_its_own_lines_alone)
+START_TEST(a_child_does_not_repeat_its_parent)
 {
     make_folder();
     ck_assert_int_eq(access_log_open(path, ACCESS_LOG_COMBINED), 0);
     record("/parent", 0);
-    fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        record("/child", 0);
         access_log_flush();
         _exit(0);
     }
@@ -274,10 +273,7 @@ START_TEST(a_child_writes_its_own_lines_alone)
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
     access_log_close();
-    const char *text = text_of(path);
-    ck_assert_uint_eq(lines_in(text), 2);
-    ck_assert_ptr_nonnull(strstr(text, "/parent"));
-    ck_assert_ptr_nonnull(strstr(text, "/child"));
+    ck_assert_uint_eq(lines_in(text_of(path)), 1);
     remove_folder();
 }
 END_TEST
@@ -288,4 +284,4 @@ SUITE_MAIN("access_log", SUITE_LOOP(a_line_for_each_request, formats),
            SUITE_TEST(a_fifo_that_nobody_reads_is_refused),
            SUITE_TEST(a_full_disk_costs_lines_and_says_how_many),
            SUITE_TEST(a_reader_that_stops_costs_lines_not_requests),
-           SUITE_TEST(a_child_writes_its_own_lines_alone))
+           SUITE_TEST(a_child_does_not_repeat_its_parent))
