@@ -28,34 +28,42 @@ static struct child {
     struct prefork_mode *mode;
     struct score *score;
     struct blocking connection;
-    int stop_fd; /* eventfd in its epoll set: TERM makes it readable */
+    int wake_fd; /* eventfd in its epoll set: signals that it is to obey make it readable */
     atomic_bool is_leaving;
     atomic_bool wants_reload;
     atomic_bool wants_logs;
     atomic_bool is_cut; /* never set: a child that is cut is killed */
 } child;
 
+/* Also a wait for a connection that is just about to begin. */
+static void wake(void)
+{
+    int saved = errno;
+    uint64_t one = 1;
+    ssize_t n = write(child.wake_fd, &one, sizeof one);
+    (void)n;
+    errno = saved;
+}
+
 static void on_term(int signo)
 {
     (void)signo;
-    int saved = errno;
-    uint64_t one = 1;
     atomic_store(&child.is_leaving, true);
-    ssize_t n = write(child.stop_fd, &one, sizeof one);
-    (void)n;
-    errno = saved;
+    wake();
 }
 
 static void on_hup(int signo)
 {
     (void)signo;
     atomic_store(&child.wants_reload, true);
+    wake();
 }
 
 static void on_usr1(int signo)
 {
     (void)signo;
     atomic_store(&child.wants_logs, true);
+    wake();
 }
 
 static void on_yield(int signo)
@@ -138,7 +146,10 @@ static int next_connection(int epoll_fd)
         PROF_WAIT_BEGIN("{epoll_wait}");
         epoll_wait(epoll_fd, &event, 1, -1);
         prof_wait_end();
-        obey_signals(); /* EINTR brought us here, or something that comes first */
+        uint64_t count;
+        ssize_t n = read(child.wake_fd, &count, sizeof count);
+        (void)n; /* only to make it unreadable again */
+        obey_signals();
     }
 }
 
@@ -146,7 +157,7 @@ static int open_epoll(const struct listen_set *listeners)
 {
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN};
-    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, child.stop_fd, &event) < 0)
+    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, child.wake_fd, &event) < 0)
         return -errno;
     event.events = EPOLLIN | EPOLLEXCLUSIVE;
     for (size_t i = 0; i < listeners->count; i++)
@@ -207,7 +218,7 @@ NORETURN void prefork_child_main(struct prefork_mode *m, unsigned index, pid_t m
 {
     child.mode = m;
     child.score = &m->board->scores[index];
-    child.stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    child.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     atomic_store(&child.is_leaving, m->is_draining); /* one that only empties the queue */
     blocking_init(&child.connection, on_idle);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -220,7 +231,7 @@ NORETURN void prefork_child_main(struct prefork_mode *m, unsigned index, pid_t m
     metrics_add(METRICS_WORKERS, 1);
     metrics_add(METRICS_WORKERS_STARTED, 1);
     prof_worker_open("child");
-    int rv = child.stop_fd < 0 ? -errno : serve_connections(m->server);
+    int rv = child.wake_fd < 0 ? -errno : serve_connections(m->server);
     set_state(SCORE_ENDING);
     prof_worker_close();
     access_log_flush();

@@ -48,13 +48,13 @@ static void served_nothing(void *arg)
     (void)arg;
 }
 
-static int served_reopen(void *arg)
+static inline int served_reopen(void *arg)
 {
     (void)arg;
     return 0;
 }
 
-static NORETURN void served_main(const struct mode_ops *ops, struct config *cfg, int tell)
+static inline NORETURN void served_main(const struct mode_ops *ops, struct config *cfg, int tell)
 {
     static struct mode_server server;
     char error[LISTEN_ERROR_BYTES];
@@ -86,7 +86,7 @@ static NORETURN void served_main(const struct mode_ops *ops, struct config *cfg,
 }
 
 /* Parameters: name, value, ..., NULL. */
-static struct served served_start(const struct mode_ops *ops, ...)
+static inline struct served served_start(const struct mode_ops *ops, ...)
 {
     struct config cfg;
     struct cfg_error error;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
