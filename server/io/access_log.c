@@ -13,12 +13,15 @@
 
 #include "coro/base/buf.h"
 #include "coro/base/clock.h"
+#include "coro/base/err.h"
 #include "coro/base/json.h"
+#include "coro/base/log.h"
 #include "server/http/session.h"
 
 #define LOG_MAX_BYTES  (1024 * 1024) /* gathered at most between two writes */
 #define WRITE_EVERY_NS (200 * NS_PER_MS)
 #define FIFO_WAIT_MS   1000 /* for a reader to make room */
+#define WARN_EVERY_NS  (60 * NS_PER_S)
 
 static struct {
     const char *path; /* atomic: closing meets the writer; NULL: no log */
@@ -28,6 +31,7 @@ static struct {
     struct buf filling;
     struct buf writing; /* of whoever holds write_lock, as is_in_line */
     bool is_in_line;    /* what was written last did not end its line */
+    int why;            /* errno of what could not be written last */
     uint64_t dropped;
     bool has_writer;
     bool is_set_up;             /* for good: buffers and what forks do outlive a closed log */
@@ -146,8 +150,10 @@ static uint64_t write_all(const char *bytes, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(access_log.fd, bytes, n);
-        if (done < 0 && errno != EINTR && (errno != EAGAIN || !wait_for_room()))
+        if (done < 0 && errno != EINTR && (errno != EAGAIN || !wait_for_room())) {
+            access_log.why = errno;
             break;
+        }
         if (done > 0) {
             access_log.is_in_line = bytes[done - 1] != '\n';
             bytes += done;
@@ -163,6 +169,15 @@ static uint64_t write_dropped(uint64_t dropped)
     int n = snprintf(text, sizeof text, "%s# %llu lines dropped\n",
                      access_log.is_in_line ? "\n" : "", (unsigned long long)dropped);
     return write_all(text, (size_t)n) == 0 ? 0 : dropped;
+}
+
+static void warn(void)
+{
+    static struct log_gate gate;
+    uint64_t held;
+    if (log_gate_pass(&gate, clock_now_ns(), WARN_EVERY_NS, &held))
+        log_warn("lines of the access log are dropped: %s",
+                 access_log.why == EAGAIN ? "its reader does not read" : err_text(-access_log.why));
 }
 
 void access_log_flush(void)
@@ -185,6 +200,7 @@ void access_log_flush(void)
     full.len = 0;
     access_log.writing = full;
     if (dropped > 0) {
+        warn();
         pthread_mutex_lock(&access_log.lock);
         access_log.dropped += dropped;
         pthread_mutex_unlock(&access_log.lock);

@@ -2,7 +2,8 @@
  *
  * A request's line is copied into a buffer; a thread of the process writes the
  * buffer out a few times a second.  When the disk cannot keep up, lines are
- * dropped and their number is written in their place: requests do not wait.
+ * dropped and their number is written in their place: requests do not wait, and
+ * the operator is told now and then.
  * The same holds for a FIFO whose reader stops reading.
  *
  *   context    access_log_record: any thread; the others: the main thread.

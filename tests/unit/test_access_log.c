@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "coro/base/log.h"
 #include "server/io/access_log.h"
 #include "suite.h"
 
@@ -195,7 +196,10 @@ START_TEST(a_full_disk_costs_lines_and_says_how_many)
 {
     enum { BEFORE = 5, LOST_AT_LEAST = 3 };
     make_folder();
+    log_init("test", LOG_WARN);
     signal(SIGXFSZ, SIG_IGN);
+    int stderr_was = dup(STDERR_FILENO), said = open(moved, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(dup2(said, STDERR_FILENO), 0);
     ck_assert_int_eq(access_log_open(path, ACCESS_LOG_COMBINED), 0);
     allow_bytes(150); /* one line, and a piece of the next */
     for (int i = 0; i < BEFORE; i++)
@@ -206,6 +210,12 @@ START_TEST(a_full_disk_costs_lines_and_says_how_many)
     allow_bytes(RLIM_INFINITY);
     record("/after", 0);
     access_log_close();
+    ck_assert_int_ge(dup2(stderr_was, STDERR_FILENO), 0);
+    close(stderr_was);
+    close(said);
+    /* the operator is told, once */
+    ck_assert_str_eq(text_of(moved),
+                     "test: warning: lines of the access log are dropped: File too large\n");
     unsigned lost = 0;
     const char *text = text_of(path), *note = strstr(text, "\n# ");
     ck_assert_ptr_nonnull(note);
