@@ -73,3 +73,18 @@ static inline void small_check_limits(size_t len, int (*make)(struct buf *out))
         buf_fini(&out);
     }
 }
+
+/* The report of the tree, made into exactly this text. */
+static inline void small_check(struct profile_report *r, int (*make)(struct buf *out),
+                               const char *expected)
+{
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    small_report(r);
+    ck_assert_int_eq(make(&out), 0);
+    ck_assert_int_eq(buf_append_char(&out, 0), 0);
+    ck_assert_str_eq(out.data, expected);
+    small_check_limits(out.len - 1, make);
+    buf_fini(&out);
+    profile_report_fini(r);
+}

@@ -28,15 +28,7 @@ static const char expected[] =
 
 START_TEST(columns_are_those_of_pstats)
 {
-    struct buf out;
-    buf_init(&out, 1 << 16);
-    small_report(&report);
-    ck_assert_int_eq(make(&out), 0);
-    ck_assert_int_eq(buf_append_char(&out, 0), 0);
-    ck_assert_str_eq(out.data, expected);
-    small_check_limits(out.len - 1, make);
-    buf_fini(&out);
-    profile_report_fini(&report);
+    small_check(&report, make, expected);
 }
 END_TEST
 
