@@ -32,6 +32,7 @@
 #define EXIT_USAGE        2
 #define EXIT_BREACHED     3
 #define EXIT_INVALID      4
+#define EXIT_INTERRUPTED  130
 
 static bool stop;
 static struct lg_setting setting;
@@ -236,7 +237,8 @@ static int run(const struct lg_options *o)
         if (o->profile)
             print_profile(is_stdout_taken(o) ? stderr : stdout);
     } else {
-        complain(why.text);
+        complain(rv == -EINTR ? "interrupted before the first request" : why.text);
+        code = rv == -EINTR ? EXIT_INTERRUPTED : EXIT_FAILURE;
     }
     lg_requests_fini(&requests);
     lg_target_fini(&target);

@@ -130,6 +130,15 @@ static bool is_mostly_late(const struct lg_comparison *c)
     return late * 2 > blocks;
 }
 
+/* A running server whose processes we do not know. */
+static bool has_stranger(const struct lg_comparison *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->candidates[i].url[0] != '\0' && c->candidates[i].pid == 0)
+            return true;
+    return false;
+}
+
 const char *lg_not_ranked(const struct lg_comparison *c, enum lg_metric metric)
 {
     bool is_speed = metric == LG_METRIC_RATE || metric == LG_METRIC_LATENCY;
@@ -143,6 +152,8 @@ const char *lg_not_ranked(const struct lg_comparison *c, enum lg_metric metric)
         return "other programs disturbed most blocks";
     if (metric == LG_METRIC_LATENCY && is_mostly_late(c))
         return "loadgen itself sent late in most blocks";
+    if ((metric == LG_METRIC_CPU || metric == LG_METRIC_MEMORY) && has_stranger(c))
+        return "only a target given as NAME=URL,PID tells it";
     if (!is_complete(c, metric))
         return "not every block has a value";
     return NULL;

@@ -71,7 +71,7 @@ static void print_distribution(FILE *out, const struct lg_load *load, const stru
     bool is_open = load->rate_per_s > 0;
     fputs("  Latency Distribution", out);
     if (is_open)
-        fputs(" (corrected: from when it was due; raw: from when it was sent)\n"
+        fputs(" (corrected: since it was due; raw: since it was sent)\n"
               "           corrected       raw\n",
               out);
     else

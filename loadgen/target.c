@@ -174,7 +174,7 @@ int lg_target_reach(struct lg_target *t, int64_t timeout_ns, struct lg_why *why)
         return -EHOSTUNREACH;
     }
     rv = -EHOSTUNREACH;
-    for (struct addrinfo *a = list; a != NULL && rv < 0; a = a->ai_next) {
+    for (struct addrinfo *a = list; a != NULL && rv < 0 && rv != -EINTR; a = a->ai_next) {
         rv = try_address(a->ai_addr, a->ai_addrlen, timeout_ns);
         if (rv < 0)
             continue;

@@ -19,7 +19,7 @@ from domaind import BIN, PATIENCE_S, Domaind, patiently, wait_until
 from modes import counter
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
-OUTCOMES = ("ok status connect write reset closed half malformed timeout local unfinished").split()
+OUTCOMES = ("ok status connect connect_timeout write reset closed half malformed timeout local unfinished").split()
 
 
 class Fake:
@@ -354,6 +354,31 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.check_truth(result)["ok"], 50)
 
     # ---- interrupts, gates, usage ----
+
+    def test_interrupt_while_connecting(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            full = [socket.socket() for _ in range(8)]  # more than its queue takes: connects hang
+            for one in full:
+                one.setblocking(False)
+                one.connect_ex(listener.getsockname())
+            process = subprocess.Popen([BIN / "loadgen", "--timeout=300s", f"http://127.0.0.1:{listener.getsockname()[1]}/"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            def is_connecting():
+                with open("/proc/net/tcp") as table:
+                    rows = [line.split() for line in table]
+                port = f"0100007F:{listener.getsockname()[1]:04X}"
+                mine = {os.readlink(f"/proc/{process.pid}/fd/{n}") for n in os.listdir(f"/proc/{process.pid}/fd")}
+                return any(r[2] == port and r[3] == "02" and f"socket:[{r[9]}]" in mine for r in rows)
+            while process.poll() is None and not is_connecting():
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            for one in full:
+                one.close()
+        self.assertEqual(process.returncode, 130, out + err)
+        self.assertIn("interrupted", err)
 
     def test_interrupt_in_the_warm_up(self):
         serve = Good()

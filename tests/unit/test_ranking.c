@@ -136,6 +136,10 @@ static void one_answered_nothing(void)
 {
     c->sides[0].blocks[0].requests_per_s = 0;
 }
+static void one_is_a_stranger(void)
+{
+    memcpy(c->candidates[1].url, "http://h/", 10);
+}
 static void it_was_interrupted(void)
 {
     c->sides[2].n = 1;
@@ -154,6 +158,7 @@ static const struct {
     {one_is_miscounted, {false, false, false, false}},
     {one_value_is_missing, {false, true, true, true}},
     {one_answered_nothing, {true, false, true, true}},
+    {one_is_a_stranger, {false, true, true, false}},
     {it_was_interrupted, {false, false, false, false}},
 };
 
