@@ -18,7 +18,8 @@ from fleet import free_ports
 
 
 def query(*args, server=None, **kwargs):
-    where = [f"--server=127.0.0.1:{server.port}"] if server else []
+    """An answer may come late, if nothing else is said."""
+    where = [f"--server=127.0.0.1:{server.port}", "--timeout=5m"] if server else []
     return run("domainc", "query", *where, *args, **kwargs)
 
 
@@ -85,7 +86,7 @@ class Order(unittest.TestCase):
     def test_an_answer_is_printed_before_the_input_ends(self):
         with FakeServer(domain_answer) as server:
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "-q", "-f", "-"],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=5m", "-q", "-f", "-"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
@@ -218,7 +219,7 @@ class ServerFaults(unittest.TestCase):
         (port,) = free_ports(1)
         with FakeServer(lambda url: domain_answer(url, delay=0.01), port=port) as first:
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{port}", "--retry=50", "-c", "4", "-f", "-"],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{port}", "--timeout=5m", "--retry=50", "-c", "4", "-f", "-"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -247,13 +248,14 @@ class Tls(unittest.TestCase):
             )
             with FakeServer(domain_answer, tls=(certificate, key)) as server:
                 where = f"--server=https://localhost:{server.port}"
-                stranger = run("domainc", "query", "--retry=0", where, "a")
+                stranger = run("domainc", "query", "--retry=0", "--timeout=5m", where, "a")
                 self.assertEqual(stranger.returncode, 1)
                 self.assertIn("the certificate is not trusted", stranger.stderr)
-                known = run("domainc", "query", where, f"--cacert={certificate}", *[f"u{i}" for i in range(50)])
+                known = run("domainc", "query", "--timeout=5m", where, f"--cacert={certificate}", *[f"u{i}" for i in range(50)])
                 self.assertEqual(known.returncode, 0, known.stderr)
                 self.assertEqual(len(known.stdout.splitlines()), 50)
-                other = run("domainc", "query", where.replace("localhost", "127.0.0.1"), f"--cacert={certificate}", "a")
+                where = where.replace("localhost", "127.0.0.1")
+                other = run("domainc", "query", "--timeout=5m", where, f"--cacert={certificate}", "a")
                 self.assertEqual(other.returncode, 1)
 
 
@@ -311,7 +313,7 @@ class Output(unittest.TestCase):
     def test_a_full_disk(self):
         with FakeServer(domain_answer) as server, open("/dev/full", "w") as full:
             done = subprocess.run(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "a"],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=5m", "a"],
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -324,7 +326,7 @@ class Output(unittest.TestCase):
     def test_a_reader_that_leaves(self):
         with FakeServer(domain_answer) as server, urls_file(["a"] * 20000) as file:
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "-f", file.name],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=5m", "-f", file.name],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -380,7 +382,7 @@ class Progress(unittest.TestCase):
         with FakeServer(lambda url: domain_answer(url, delay=0.05)) as server:
             master, slave = pty.openpty()
             process = subprocess.Popen(
-                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "-c", "1", *["u"] * 12],
+                [BIN / "domainc", "query", f"--server=127.0.0.1:{server.port}", "--timeout=5m", "-c", "1", *["u"] * 12],
                 stdout=subprocess.DEVNULL,
                 stderr=slave,
                 env={**os.environ, "TERM": term},
