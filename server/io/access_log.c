@@ -253,22 +253,22 @@ void access_log_record(const struct http_record *record)
 
 /* ---- life ---- */
 
-static int open_file(void)
+static int open_file(const char *path)
 {
-    if (strcmp(access_log.path, "-") == 0)
+    if (strcmp(path, "-") == 0)
         return STDOUT_FILENO;
     /* not to wait for the reader of a FIFO; files do not care */
-    int fd = open(access_log.path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640);
     return fd < 0 ? -errno : fd;
 }
 
-static void before_fork(void)
+static void lock_all(void)
 {
     pthread_mutex_lock(&access_log.write_lock);
     pthread_mutex_lock(&access_log.lock);
 }
 
-static void after_fork(void)
+static void unlock_all(void)
 {
     pthread_mutex_unlock(&access_log.lock);
     pthread_mutex_unlock(&access_log.write_lock);
@@ -279,26 +279,35 @@ static void in_child(void)
 {
     access_log.filling.len = 0;
     access_log.has_writer = false;
-    after_fork();
+    unlock_all();
 }
 
-int access_log_open(const char *path, enum access_log_format format)
+/* Once for good: buffers and what forks do outlive a closed log. */
+static int set_up(void)
 {
-    access_log.path = path;
-    access_log.format = format;
-    int fd = open_file();
-    if (fd < 0) {
-        access_log.path = NULL;
-        return fd;
-    }
-    access_log.fd = fd;
     if (access_log.is_set_up)
         return 0;
     buf_init(&access_log.filling, LOG_MAX_BYTES);
     buf_init(&access_log.writing, LOG_MAX_BYTES);
-    int rv = pthread_atfork(before_fork, after_fork, in_child);
+    int rv = pthread_atfork(lock_all, unlock_all, in_child);
     access_log.is_set_up = rv == 0;
     return -rv;
+}
+
+int access_log_open(const char *path, enum access_log_format format)
+{
+    int fd = open_file(path);
+    if (fd < 0)
+        return fd;
+    int rv = set_up();
+    if (rv < 0)
+        return rv;
+    lock_all(); /* against the writer of a log that was closed */
+    access_log.fd = fd;
+    access_log.format = format;
+    unlock_all();
+    __atomic_store_n(&access_log.path, path, __ATOMIC_RELEASE);
+    return 0;
 }
 
 int access_log_reopen(void)
@@ -306,7 +315,7 @@ int access_log_reopen(void)
     if (!is_open())
         return 0;
     access_log_flush();
-    int fd = open_file();
+    int fd = open_file(access_log.path);
     if (fd < 0 || fd == STDOUT_FILENO) /* keep the old one: better than none */
         return fd < 0 ? fd : 0;
     pthread_mutex_lock(&access_log.write_lock);
