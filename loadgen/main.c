@@ -29,6 +29,7 @@
 
 #define JSON_MAX_BYTES    (256 << 20)
 #define PROFILE_MAX_BYTES (4 << 20)
+#define SAME_SIGNAL_NS    (200 * NS_PER_MS)
 #define EXIT_USAGE        2
 #define EXIT_BREACHED     3
 #define EXIT_INVALID      4
@@ -44,10 +45,19 @@ static bool is_stdout_taken(const struct lg_options *o)
            (o->html_path != NULL && strcmp(o->html_path, "-") == 0);
 }
 
+/* The first asks for the partial result, a second one ends at once.  timeout(1)
+ * sends its signal to the program and to the group: that is one request. */
 static void on_signal(int number)
 {
-    (void)number;
-    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    static int64_t first_ns;
+    int64_t now_ns = clock_now_ns();
+    if (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        first_ns = now_ns;
+        __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    } else if (now_ns - first_ns > SAME_SIGNAL_NS) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
 }
 
 static void print_version(FILE *out, struct argp_state *state)
@@ -60,8 +70,10 @@ static void print_version(FILE *out, struct argp_state *state)
 
 static void set_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL); /* a second one ends at once */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
