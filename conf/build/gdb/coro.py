@@ -3,6 +3,10 @@
     (gdb) source conf/build/gdb/coro.py
     (gdb) co-list          every task of every loop
     (gdb) co-bt 7          backtrace of the task with id 7 (co-bt 7 LOOP when there are several)
+    (gdb) co-gcore FILE    a core file that holds the tasks' stacks
+
+A core file that the kernel wrote has them too; gdb's own generate-core-file gives a
+mapping up at the first guard that it cannot read.
 """
 
 import gdb
@@ -54,7 +58,10 @@ class CoList(gdb.Command):
         super().__init__("co-list", gdb.COMMAND_STACK)
 
     def invoke(self, argument, from_tty):
-        for loop in loops():
+        found = list(loops())
+        if not found:
+            print("no loop runs")
+        for loop in found:
             print(f"loop {text(loop['name'])} ({int(loop['live'])} alive)")
             for task in tasks(loop):
                 state = STATES[int(task["state"])]
@@ -120,5 +127,36 @@ class CoBt(gdb.Command):
         print(f"#{number} {pc:#x} in {function}{where}")
 
 
+class CoGcore(gdb.Command):
+    """co-gcore FILE: generate-core-file with the guards of the stacks out of its way."""
+
+    GUARD_INSTALL, GUARD_REMOVE = 102, 103
+
+    def __init__(self):
+        super().__init__("co-gcore", gdb.COMMAND_FILES)
+
+    def invoke(self, argument, from_tty):
+        self.advise(self.GUARD_REMOVE)
+        try:
+            gdb.execute(f"generate-core-file {argument}")
+        finally:
+            self.advise(self.GUARD_INSTALL)
+
+    @staticmethod
+    def advise(advice):
+        """Where guards are mappings of their own this fails, and is not needed."""
+        for loop in loops():
+            arena = loop["arena"]
+            stride = int(arena["stride_bytes"])
+            guard = stride - int(arena["stack_bytes"])
+            chunk = arena["chunks"]
+            while int(chunk):
+                for i in range(int(chunk["cut"])):
+                    at = int(chunk["base"]) + i * stride
+                    gdb.parse_and_eval(f"((int (*)(void *, unsigned long, int))madvise)({at}, {guard}, {advice})")
+                chunk = chunk["next"]
+
+
 CoList()
 CoBt()
+CoGcore()
