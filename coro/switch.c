@@ -58,6 +58,28 @@ void coro_context_fini(struct co_context *ctx)
 #endif
 }
 
+#if !defined(CO_SWITCH_FAST)
+/* A handler on this thread reads it: initial-exec, no allocation. */
+static __thread volatile sig_atomic_t is_swapping __attribute__((tls_model("initial-exec")));
+
+bool coro_context_is_swapping(void)
+{
+    return is_swapping;
+}
+
+void coro_context_arrived(void)
+{
+    is_swapping = false;
+}
+
+static void swap(ucontext_t *from, ucontext_t *to)
+{
+    is_swapping = true;
+    swapcontext(from, to);
+    is_swapping = false;
+}
+#endif
+
 #if defined(CO_SWITCH_FAST)
 
 void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*entry)(void))
@@ -67,9 +89,12 @@ void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*e
     uintptr_t top = ((uintptr_t)low + bytes) & ~(uintptr_t)15;
     void **frame = (void **)(top - 24);
     frame[0] = NULL;
+    /* And as if it had a caller's frame: a signal may come between the loading of
+     * the frame pointer and the jump, and its handler may unwind. */
+    frame[1] = frame[2] = NULL;
     note_stack(ctx, low, bytes);
     ctx->sp = frame;
-    ctx->bp = NULL;
+    ctx->bp = frame + 1;
     ctx->pc = (void *)entry;
 }
 
@@ -87,7 +112,7 @@ static void boot_main(void)
     void (*entry)(void) = boot.entry;
     ucontext_t unused;
     if (_setjmp(boot.ctx->env) == 0)
-        swapcontext(&unused, boot.creator);
+        swap(&unused, boot.creator);
     entry();
 }
 
@@ -111,7 +136,7 @@ void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*e
     void *self = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(ctx->fiber, 0);
 #endif
-    swapcontext(&creator, &fresh);
+    swap(&creator, &fresh);
 #if defined(CO_ASAN)
     __sanitizer_finish_switch_fiber(self.fake_stack, NULL, NULL);
 #elif defined(CO_TSAN)
@@ -143,7 +168,7 @@ NOINLINE void coro_context_jump(struct co_context *from, struct co_context *to)
     from->frame = __builtin_frame_address(0);
     /* The signal mask is the thread's, not the flow's: take it along. */
     pthread_sigmask(SIG_SETMASK, NULL, &to->uc.uc_sigmask);
-    swapcontext(&from->uc, &to->uc);
+    swap(&from->uc, &to->uc);
 }
 
 #endif

@@ -16,6 +16,7 @@
  * No shadow stack is switched: nothing here may be linked with -z shstk. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,7 +80,8 @@ struct co_context {
 void coro_context_init(struct co_context *ctx, char *low, size_t bytes, void (*entry)(void));
 /* The calling thread's own flow, to be saved by the first switch away from it. */
 void coro_context_adopt(struct co_context *ctx);
-/* The frame pointer of a flow that is switched away; 0 before its first run. */
+/* The frame pointer of a flow that is switched away.  Before its first run that
+ * leads to no caller. */
 static inline uintptr_t coro_context_frame(const struct co_context *ctx)
 {
 #if defined(CO_SWITCH_FAST)
@@ -90,6 +92,23 @@ static inline uintptr_t coro_context_frame(const struct co_context *ctx)
 }
 /* Give back what init took (sanitizer state); ctx is not the running one. */
 void coro_context_fini(struct co_context *ctx);
+
+#if defined(CO_SWITCH_SETJMP) || defined(CO_SWITCH_UCONTEXT)
+/* For signal handlers.  glibc's swapcontext loads the stack pointer some steps before
+ * it has a return address there, and does not say so to unwinders: one that begins
+ * inside finds garbage for a caller, and faults.  True from before the call until it
+ * has arrived on the other side. */
+bool coro_context_is_swapping(void);
+void coro_context_arrived(void);
+#else
+static inline bool coro_context_is_swapping(void)
+{
+    return false;
+}
+static inline void coro_context_arrived(void)
+{
+}
+#endif
 
 #if defined(CO_SWITCH_SETJMP) || defined(CO_SWITCH_UCONTEXT)
 void coro_context_jump(struct co_context *from, struct co_context *to);
@@ -118,6 +137,7 @@ static inline void coro_context_jump(struct co_context *from, struct co_context 
 /* Tell the sanitizers that this flow runs (again). */
 static inline void coro_context_entered(struct co_context *self)
 {
+    coro_context_arrived();
 #if defined(CO_ASAN)
     __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
 #else

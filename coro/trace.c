@@ -40,6 +40,8 @@ int coro_trace_parked(const struct co_context *ctx, const char *low, const char 
 int coro_trace_self(uintptr_t *ret_pcs, int max, int skip)
 {
     void *pcs[CO_TRACE_MAX + 4];
+    if (coro_context_is_swapping())
+        return 0;
     int n = backtrace(pcs, (int)ARRAY_LEN(pcs)) - skip - 1;
     int count = n < 0 ? 0 : n < max ? n : max;
     for (int i = 0; i < count; i++)
@@ -52,6 +54,23 @@ int coro_trace_self(uintptr_t *ret_pcs, int max, int skip)
 static pthread_mutex_t dwfl_lock = PTHREAD_MUTEX_INITIALIZER;
 static Dwfl *dwfl;
 static pid_t opened_by; /* a child maps the same files, but asks anew */
+
+/* A fork happens while nobody names anything: the child ends what was open here.
+ * Registered before any other lock of the library's, because it is taken last. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&dwfl_lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&dwfl_lock);
+}
+
+__attribute__((constructor)) static void guard_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork);
+}
 
 /* Called with the lock held.  What was loaded since is found on the next call. */
 static Dwfl *open_dwfl(void)

@@ -20,7 +20,8 @@
 /* The return addresses of a flow that is switched away, innermost first. */
 int coro_trace_parked(const struct co_context *ctx, const char *low, const char *high,
                       uintptr_t *ret_pcs, int max);
-/* The same of the calling flow, skipping the caller's `skip` innermost frames. */
+/* The same of the calling flow, skipping the caller's `skip` innermost frames.  Also
+ * in a signal handler, wherever it came; 0 frames where nobody can say. */
 int coro_trace_self(uintptr_t *ret_pcs, int max, int skip);
 
 struct co_frame {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coro/switch.h"
+#include "coro/trace.h"
 #include "suite.h"
 
 enum { FLOWS = 8, ROUNDS = 200, STACK_BYTES = 256 * 1024 };
@@ -74,7 +75,10 @@ START_TEST(flows_keep_their_own)
         flows[i] = (struct flow){.number = i, .stack = aligned_alloc(4096, STACK_BYTES)};
         ck_assert_ptr_nonnull(flows[i].stack);
         coro_context_init(&flows[i].context, flows[i].stack, STACK_BYTES, entry);
-        ck_assert_uint_eq(coro_context_frame(&flows[i].context), 0); /* has not run */
+        uintptr_t pc; /* has not run */
+        ck_assert_int_eq(coro_trace_parked(&flows[i].context, flows[i].stack,
+                                           flows[i].stack + STACK_BYTES, &pc, 1),
+                         0);
     }
     int64_t sum = 0;
     for (int round = 0; round < ROUNDS; round++)

@@ -1,6 +1,8 @@
 /* Native stacks: walked from saved registers, named down to static functions. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include "child.h"
 #include "coro/internal.h"
@@ -172,6 +174,70 @@ START_TEST(a_damaged_stack_ends_the_walk)
 }
 END_TEST
 
-SUITE_MAIN("trace", SUITE_TEST(a_parked_task_is_walked_to_its_first_function),
+/* ---- a signal at any instruction of a switch ---- */
+
+#if defined(__x86_64__) && !defined(CO_ASAN) && !defined(CO_TSAN)
+#define TRAP_FLAG 0x100
+
+static volatile bool is_stepping;
+static unsigned steps;
+
+/* After each instruction: unwind from there. */
+static void on_step(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)info;
+    uintptr_t pcs[CO_TRACE_MAX];
+    greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+    ck_assert_int_ge(coro_trace_self(pcs, CO_TRACE_MAX, 2), 0);
+    steps++;
+    if (!is_stepping)
+        *flags &= ~TRAP_FLAG;
+}
+
+static int switches_back(void *arg)
+{
+    /* what lies at the stack pointer of a flow that is switched away is no address */
+    volatile uintptr_t junk[16];
+    (void)arg;
+    for (size_t i = 0; i < ARRAY_LEN(junk); i++)
+        junk[i] = 0x1234567;
+    int rv = co_yield ();
+    return rv < 0 ? rv : junk[3] != 0x1234567;
+}
+
+static int stepped_main(void *arg)
+{
+    struct co_task *task = co_spawn(switches_back, arg);
+    int result, rv = 0;
+    is_stepping = true;
+    __asm__ volatile("subq $128, %%rsp\n\tpushfq\n\torq %0, (%%rsp)\n\tpopfq\n\taddq $128, %%rsp"
+                     :
+                     : "i"(TRAP_FLAG)
+                     : "memory", "cc");
+    for (int i = 0; i < 3 && rv == 0; i++)
+        rv = co_yield (); /* into a fresh stack, and back; once more; to the loop */
+    is_stepping = false;
+    if (rv == 0)
+        rv = co_join(task, CO_NO_DEADLINE, &result);
+    return rv < 0 ? rv : result;
+}
+#endif
+
+START_TEST(a_signal_handler_may_unwind_inside_a_switch)
+{
+#if defined(__x86_64__) && !defined(CO_ASAN) && !defined(CO_TSAN)
+    static const struct co_options unwatched = {.watchdog_ns = -1};
+    struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
+    uintptr_t pc;
+    (void)coro_trace_self(&pc, 1, 0); /* loads the unwinder */
+    ck_assert_int_eq(sigaction(SIGTRAP, &action, NULL), 0);
+    ck_assert_int_eq(co_run(stepped_main, NULL, &unwatched), 0);
+    ck_assert_uint_gt(steps, 50);
+#endif
+}
+END_TEST
+
+SUITE_MAIN("trace", SUITE_TEST(a_signal_handler_may_unwind_inside_a_switch),
+           SUITE_TEST(a_parked_task_is_walked_to_its_first_function),
            SUITE_TEST(a_running_task_is_walked_too), SUITE_TEST(what_has_no_name_says_so),
            SUITE_LOOP(a_damaged_stack_ends_the_walk, damaged))
