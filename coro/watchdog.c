@@ -11,7 +11,8 @@
  * A loop that ends waits until no report is being made: the process may exit
  * next, and its libraries end under the feet of a thread that still uses them.
  *
- * The signal is SIGURG: ignored by default, and restarted system calls go on. */
+ * The signal is SIGURG: ignored by default, and restarted system calls go on.  A
+ * program that has a handler for it keeps it, and has no watchdog. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -46,6 +47,7 @@ static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread bool is_watcher;
 static bool is_running; /* guarded by watch_lock */
 static bool is_set_up;
+static bool is_signal_taken; /* by the program: nobody watches */
 static co_blocked_fn *blocked_fn;
 static void *blocked_arg;
 
@@ -88,9 +90,16 @@ static bool question(struct co_loop *loop)
         return false;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += ANSWER_S;
-    while (sem_timedwait(&answer.answered, &until) != 0)
-        if (errno != EINTR)
-            return __atomic_exchange_n(&answer.asked, 0, __ATOMIC_ACQ_REL) == 0;
+    while (sem_timedwait(&answer.answered, &until) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (__atomic_exchange_n(&answer.asked, 0, __ATOMIC_ACQ_REL) != 0)
+            return false;
+        /* The handler has begun to answer: what it writes may not be read yet. */
+        while (sem_wait(&answer.answered) != 0)
+            ;
+        return true;
+    }
     return true;
 }
 
@@ -235,9 +244,13 @@ static void set_up(void)
     /* Its first use loads the unwinder, which a signal handler may not. */
     uintptr_t pc;
     (void)coro_trace_self(&pc, 1, 0);
-    struct sigaction action = {.sa_handler = on_watch_signal, .sa_flags = SA_RESTART};
+    struct sigaction before, action = {.sa_handler = on_watch_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    sigaction(WATCH_SIGNAL, &action, NULL);
+    is_signal_taken = sigaction(WATCH_SIGNAL, NULL, &before) < 0 ||
+                      (before.sa_flags & SA_SIGINFO) ||
+                      (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
+    if (!is_signal_taken)
+        sigaction(WATCH_SIGNAL, &action, NULL);
 }
 
 void coro_watchdog_start(void)
@@ -245,7 +258,7 @@ void coro_watchdog_start(void)
     pthread_mutex_lock(&watch_lock);
     if (!is_set_up)
         set_up();
-    if (!is_running) {
+    if (!is_running && !is_signal_taken) {
         pthread_t thread;
         pthread_attr_t attr;
         sigset_t all, before;

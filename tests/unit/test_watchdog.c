@@ -1,8 +1,10 @@
 /* Who is reported for blocking a loop, how often, and who is not. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "child.h"
 #include "coro/inspect.h"
 #include "suite.h"
 
@@ -181,7 +183,46 @@ START_TEST(no_loop_is_blocked_for_longer_than_it_exists)
 }
 END_TEST
 
-SUITE_MAIN("watchdog", SUITE_TEST(a_stretch_is_told_once_with_all_that_is_known),
+/* ---- a program that has taken the signal ---- */
+
+static volatile sig_atomic_t urgent;
+
+static void on_urgent(int signo)
+{
+    (void)signo;
+    urgent++;
+}
+
+static int blocks_in_vain(void *arg)
+{
+    (void)arg;
+    block_until_told(1, 4 * LIMIT_NS);
+    return 0;
+}
+
+static void taken_child(void)
+{
+    struct sigaction after;
+    if (signal(SIGURG, on_urgent) == SIG_ERR)
+        _exit(1);
+    run(blocks_in_vain, LIMIT_NS);
+    if (sigaction(SIGURG, NULL, &after) < 0 || after.sa_handler != on_urgent)
+        _exit(2);
+    _exit(urgent > 0 ? 3 : told_count() > 0 ? 4 : 0);
+}
+
+START_TEST(a_programs_own_handler_stays)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    ck_assert_int_eq(in_child(taken_child, &text), 0);
+    buf_fini(&text);
+}
+END_TEST
+
+/* The first: in its child no loop has been watched yet. */
+SUITE_MAIN("watchdog", SUITE_TEST(a_programs_own_handler_stays),
+           SUITE_TEST(a_stretch_is_told_once_with_all_that_is_known),
            SUITE_TEST(the_next_stretch_is_told_too), SUITE_TEST(a_task_may_ask_to_be_left_alone),
            SUITE_LOOP(waiting_and_yielding_are_no_blocking, innocent),
            SUITE_TEST(a_loop_may_go_unwatched),
