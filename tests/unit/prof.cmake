@@ -1,3 +1,4 @@
+domaind_test(prof_cost DEPS prof)
 domaind_test(prof_snapshot DEPS prof)
 domaind_test(prof_ticks DEPS prof)
 domaind_test(prof_tree DEPS prof)

@@ -1,6 +1,5 @@
-/* The recorder's clock, in both its forms, and what a scope costs by it. */
-#include "coro/prof/prof.h"
-#include "coro/prof/worker.h"
+/* The recorder's clock, in both its forms. */
+#include "coro/prof/ticks.h"
 #include "suite.h"
 
 static const bool kinds[] = {false, true};
@@ -28,21 +27,4 @@ START_TEST(ticks_are_time)
 }
 END_TEST
 
-START_TEST(the_cost_is_measured_once_and_leaves_no_trace)
-{
-    ck_assert_int_eq(prof_segment_create(1), 0);
-    ck_assert_int_eq(prof_worker_open("test"), 0);
-    uint32_t used = prof_slot_at(0)->used;
-    double cost_ns = prof_scope_cost_ns();
-    ck_assert_double_gt(cost_ns, 0);
-    ck_assert_double_lt(cost_ns, 1e5);
-    ck_assert_double_eq(prof_scope_cost_ns(), cost_ns);
-    ck_assert_uint_eq(prof_slot_at(0)->used, used);
-    ck_assert_ptr_eq(prof_self.current, &prof_self.own);
-    prof_worker_close();
-    prof_segment_destroy();
-}
-END_TEST
-
-SUITE_MAIN("prof_ticks", SUITE_LOOP(ticks_are_time, kinds),
-           SUITE_TEST(the_cost_is_measured_once_and_leaves_no_trace))
+SUITE_MAIN("prof_ticks", SUITE_LOOP(ticks_are_time, kinds))
