@@ -15,6 +15,7 @@
  * only fail too.  So does an input or output that fails, and a signal; a
  * second signal ends the program at once. */
 #include "client/ask.h"
+#include "coro/base/clock.h"
 
 #include <errno.h>
 #include <signal.h>

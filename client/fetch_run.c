@@ -22,6 +22,7 @@
 #include "client/fetch.h"
 #include "client/multi.h"
 #include "client/wait.h"
+#include "coro/base/clock.h"
 #include "coro/base/json.h"
 
 #define LINE_MAX_BYTES (1UL << 20)

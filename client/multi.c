@@ -22,6 +22,7 @@
  * out of libcurl and gives the slot back.  An error of libcurl's machinery (not
  * of one transfer) ends every transfer under way with that error. */
 #include "client/multi.h"
+#include "coro/base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@
 
 struct slot {
     struct cl_transfer transfer;
-    struct list link; /* in idle or active */
+    struct co_list link; /* in idle or active */
     struct co_event done;
     CURLcode result; /* when done */
     int err;         /* when done: of the machinery, over result; 0: none */
@@ -60,8 +61,8 @@ struct cl_multi {
     struct cl_multi **here; /* of a loop's own: cleared when the driver ends */
     unsigned slots_max;
     struct co_sem places; /* how many more transfers may start now */
-    struct list idle;
-    struct list active;
+    struct co_list idle;
+    struct co_list active;
     struct co_task *driver;
 };
 
@@ -232,7 +233,7 @@ static int slot_take(struct cl_multi *multi, int64_t deadline_ns, struct slot **
     int rv = co_sem_acquire(&multi->places, deadline_ns);
     if (rv < 0)
         return rv;
-    struct list *link = list_pop_head(&multi->idle);
+    struct co_list *link = list_pop_head(&multi->idle);
     if (link != NULL)
         *ret_slot = LIST_ENTRY(link, struct slot, link);
     else

@@ -7,7 +7,6 @@
  * A selecting task waits on several channels with one record each; whoever
  * serves one of them wakes the task, and a task that is not parked any more is
  * passed over on the other lists, so that exactly one clause happens. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +23,8 @@ struct co_chan {
     size_t count; /* in the ring */
     size_t first;
     bool is_closed;
-    struct list senders;
-    struct list receivers;
+    struct co_list senders;
+    struct co_list receivers;
     char ring[];
 };
 
@@ -55,7 +54,8 @@ void co_chan_free(struct co_chan *chan)
 {
     if (chan == NULL)
         return;
-    assert(list_is_empty(&chan->senders) && list_is_empty(&chan->receivers));
+    coro_require(list_is_empty(&chan->senders) && list_is_empty(&chan->receivers),
+                 "co_chan_free of a channel that is waited for");
     free(chan);
 }
 
@@ -134,8 +134,8 @@ static inline int try_recv(struct co_chan *chan, void *ret_item)
 
 /* ---- send and receive ---- */
 
-static inline int wait_one(struct list *waiters, enum co_wait why, struct co_chan *chan, void *item,
-                           int64_t deadline_ns)
+static inline int wait_one(struct co_list *waiters, enum co_wait why, struct co_chan *chan,
+                           void *item, int64_t deadline_ns)
 {
     struct chan_wait *served;
     struct chan_wait self = {.waiter = {.task = coro_loop_tls->self, .item = item},
@@ -178,7 +178,7 @@ int co_chan_recv(struct co_chan *chan, void *ret_item, int64_t deadline_ns)
     return wait_one(&chan->receivers, CO_WAIT_RECV, chan, ret_item, deadline_ns);
 }
 
-static void close_side(struct list *waiters)
+static void close_side(struct co_list *waiters)
 {
     struct co_waiter *waiter;
     while ((waiter = coro_waiter_take(waiters)) != NULL)
@@ -196,6 +196,8 @@ void co_chan_close(struct co_chan *chan)
 
 static int try_clause(struct co_select *clause)
 {
+    if (clause->chan == NULL)
+        return 0;
     int rv = clause->op == CO_CHAN_SEND ? try_send(clause->chan, clause->item)
                                         : try_recv(clause->chan, clause->item);
     if (rv != 0)
@@ -211,6 +213,9 @@ static int select_wait(struct co_select *clauses, int count, struct chan_wait *w
     for (int i = 0; i < count; i++) {
         waits[i] = (struct chan_wait){
             .waiter = {.task = self, .item = clauses[i].item}, .clause = i, .ret_served = &served};
+        list_init(&waits[i].waiter.link);
+        if (clauses[i].chan == NULL)
+            continue;
         list_add_tail(clauses[i].op == CO_CHAN_SEND ? &clauses[i].chan->senders
                                                     : &clauses[i].chan->receivers,
                       &waits[i].waiter.link);

@@ -37,8 +37,8 @@ static const char *const config_files[CONFIG_FILES_MAX] = {"/etc/resolv.conf", N
 struct dns {
     struct co_loop *loop;
     ares_channel channel; /* NULL: to be made */
-    struct list queries;
-    struct list socks;
+    struct co_list queries;
+    struct co_list socks;
     size_t pending;
     int failure; /* why everything has to end; 0: nothing */
     bool is_own_servers;
@@ -52,22 +52,22 @@ struct dns {
 
 /* A socket of c-ares. */
 struct dns_sock {
-    struct list link;
+    struct co_list link;
     struct dns *dns;
     int fd;
     /* the reactor's watch follows */
 };
 
 struct query {
-    struct list link;
-    struct list waiters;
+    struct co_list link;
+    struct co_list waiters;
     struct dns *dns;
     char key[DNS_KEY_BYTES];
 };
 
 /* A task that waits for a query; on its stack. */
 struct waiter {
-    struct list link;
+    struct co_list link;
     struct co_task *task;
     const struct dns_want *want;
     bool is_done;
@@ -224,7 +224,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
         rv = -ENOENT;
     if (rv == 0 && (answer = answer_of(query, result, &life_s)) == NULL)
         rv = -ENOMEM;
-    struct list *link;
+    struct co_list *link;
     while ((link = list_pop_head(&query->waiters)) != NULL) {
         struct waiter *waiter = LIST_ENTRY(link, struct waiter, link);
         waiter->is_done = true;

@@ -26,7 +26,7 @@ struct dns_addr {
 };
 
 struct dns_answer {
-    struct list link; /* in the cache, the last used first */
+    struct co_list link; /* in the cache, the last used first */
     int64_t expires_ns;
     char key[DNS_KEY_BYTES];
     char canonical[DNS_KEY_BYTES]; /* "": not told */
@@ -50,7 +50,7 @@ MUST_USE int dns_answer_list(const struct dns_answer *answer, const struct dns_w
                              struct addrinfo **ret_list);
 
 struct dns_cache {
-    struct list answers;
+    struct co_list answers;
     size_t count;
     size_t max;
 };

@@ -113,7 +113,7 @@ static void forget(struct co_fd *f)
     coro_timer_disarm(&loop->timers, &f->timer);
     loop->fds[f->fd] = NULL;
     list_del(&f->link);
-    f->link.next = (struct list *)loop->fd_pool;
+    f->link.next = (struct co_list *)loop->fd_pool;
     loop->fd_pool = f;
 }
 

@@ -19,7 +19,7 @@ struct fd_wait {
 
 /* A task that waits for a descriptor which others read and write; on its stack. */
 struct fd_probe {
-    struct list link; /* in the loop's list */
+    struct co_list link; /* in the loop's list */
     int fd;
     struct co_task *task;
     struct reactor_watch *watch; /* NULL: closed meanwhile */
@@ -33,7 +33,8 @@ struct co_fd {
     bool is_watched;
     bool is_doubtful; /* the last event may have told an error (fd.c) */
     bool is_read_out; /* a read came up short since: drained, if there was no error */
-    int parked_why;   /* what fn gets, when its task could not be spawned yet */
+    bool is_overdue;  /* fired, and its task could not be spawned: the timer tries again */
+    int parked_why;   /* what fn gets then */
     struct co_loop *loop;
     struct fd_wait *reader;
     struct fd_wait *writer;
@@ -43,7 +44,7 @@ struct co_fd {
     int64_t deadline_ns; /* while parked */
     int64_t parked_ns;   /* since when */
     struct co_timer timer;
-    struct list link; /* among the fired, or in the pool */
+    struct co_list link; /* among the fired, or in the pool */
     /* the reactor's watch follows */
 };
 

@@ -3,8 +3,6 @@
  * Members are detached tasks that know their group; the end of one takes it
  * off the list, counts it, and wakes who waits for the group.  The first
  * member that fails has the group cancelled, unless it was told to keep going. */
-#include <assert.h>
-
 #include "coro/waiters.h"
 
 void co_group_init(struct co_group *group, size_t limit, unsigned flags)
@@ -18,8 +16,8 @@ void co_group_init(struct co_group *group, size_t limit, unsigned flags)
 int co_group_spawn_at(struct co_site *site, struct co_group *group, co_fn *fn, void *arg,
                       int64_t deadline_ns)
 {
+    struct co_task *self = coro_self_or_die("co_group_spawn");
     if (group->limit != 0 && group->alive >= group->limit) {
-        struct co_task *self = coro_self_or_die("co_group_spawn");
         if (UNLIKELY(self->is_cancelled))
             return -ECANCELED;
         if (deadline_ns == 0)
@@ -52,7 +50,9 @@ void coro_group_ended(struct co_task *task)
     list_del(&task->group_link);
     task->group = NULL;
     group->ended++;
-    if (task->result < 0 && group->first_error == 0) {
+    /* Whom the end of the scope cancels has not failed. */
+    bool has_failed = task->result < 0 && !(group->is_closing && task->result == -ECANCELED);
+    if (has_failed && group->first_error == 0) {
         group->first_error = task->result;
         if (!(group->flags & CO_GROUP_KEEP_GOING))
             co_group_cancel(group);
@@ -67,6 +67,8 @@ void coro_group_ended(struct co_task *task)
 int co_group_wait_count(struct co_group *group, size_t count, int64_t deadline_ns)
 {
     struct co_task *self = coro_self_or_die("co_group_wait");
+    if (self->group == group)
+        return -EDEADLK;
     if (UNLIKELY(self->is_cancelled))
         return -ECANCELED;
     while (!list_is_empty(&group->members) && group->ended < count) {
@@ -92,6 +94,9 @@ void co_group_cancel(struct co_group *group)
 
 int co_group_close(struct co_group *group)
 {
+    if (coro_self_or_die("co_group_close")->group == group)
+        return -EDEADLK;
+    group->is_closing = !group->is_cancelled;
     co_group_cancel(group);
     /* The scope may not end before they do.  A deadlock ends their waits too. */
     struct co_shield shield = coro_shield_raise();

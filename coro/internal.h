@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "coro/base/attr.h"
+#include "coro/base/clock.h"
 #include "coro/base/list.h"
 #include "coro/coro.h"
 #include "coro/prof/sched.h"
@@ -103,7 +105,7 @@ struct co_task {
     const void *wait_on;
     struct co_scope *scope; /* innermost; NULL: none */
     struct co_group *group;
-    struct list group_link;
+    struct co_list group_link;
     struct co_local_value *locals;
     uint64_t id;
     char *stack_low;
@@ -127,12 +129,12 @@ struct co_loop {
     struct co_task *self; /* NULL: the loop itself runs */
     struct co_task *ready_head;
     struct co_task *ready_tail;
-    bool is_clocked;    /* each switch reads the tick counter: accounting or recording is on */
-    bool is_tick_fresh; /* `ticks` is of this poll */
-    bool is_emulated;   /* as in the arena: stacks are neither measured nor trimmed */
-    int budget;         /* atomic: switches left before the loop looks at I/O and timers */
-    int io_budget;      /* calls left that a task may do without giving way */
-    struct list fired;  /* parked descriptors that are readable and have no task yet */
+    bool is_clocked;      /* each switch reads the tick counter: accounting or recording is on */
+    bool is_tick_fresh;   /* `ticks` is of this poll */
+    bool is_emulated;     /* as in the arena: stacks are neither measured nor trimmed */
+    int budget;           /* atomic: switches left before the loop looks at I/O and timers */
+    int io_budget;        /* calls left that a task may do without giving way */
+    struct co_list fired; /* parked descriptors that are readable and have no task yet */
     struct co_task *pool;
     size_t pool_count;
     size_t pool_max;
@@ -146,7 +148,7 @@ struct co_loop {
     struct co_fd **fds; /* by descriptor */
     size_t fds_cap;
     struct co_fd *fd_pool;
-    struct list probes; /* tasks in co_wait_fd */
+    struct co_list probes; /* tasks in co_wait_fd */
     size_t parked_fds;
     struct dns *dns; /* NULL: no name was asked for yet */
 
@@ -164,10 +166,9 @@ struct co_loop {
     struct co_port *port;
     size_t outside;  /* waits that another thread will end */
     size_t fd_waits; /* waits that a descriptor may end */
-    bool is_shared;  /* another thread may know this loop, and post */
     bool is_deadlock_told;
 
-    struct list all; /* in the list of loops; guarded by its lock */
+    struct co_list all; /* in the list of loops; guarded by its lock */
     bool is_listed;
     int ring_slot;
     unsigned dumps_seen;
@@ -283,12 +284,21 @@ void coro_port_unref(struct co_port *port);
 MUST_USE int coro_port_post(struct co_port *port, struct co_post *post);
 int coro_port_fd(const struct co_port *port);
 bool coro_port_is_posted(const struct co_port *port);
+/* A program may post.  Asked before is_posted: whoever posted held it. */
+bool coro_port_is_held(const struct co_port *port);
+/* No task is left.  True: nothing was queued, and nothing will be; else run it. */
+bool coro_port_end(struct co_port *port);
 /* Run what was posted. */
 void coro_port_run(struct co_port *port);
 
 /* A bug of the caller's that no return value could repair. */
 NORETURN void coro_die(const char *what);
 NORETURN void coro_die_outside(const char *call);
+static inline void coro_require(bool is_so, const char *else_what)
+{
+    if (UNLIKELY(!is_so))
+        coro_die(else_what);
+}
 
 /* The running task when it may block.  Calling this outside a task is a bug of
  * the caller's that no return value could repair. */

@@ -3,6 +3,8 @@
 #include "coro/io.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -174,13 +176,30 @@ ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags, int64_t dead
     return rv;
 }
 
+/* Unlike send it knows no MSG_NOSIGNAL: a SIGPIPE of its own is taken back. */
+static ssize_t sendfile_quietly(int fd, int file_fd, off_t *offset, size_t n)
+{
+    sigset_t pipe_alone, before, pending;
+    sigemptyset(&pipe_alone);
+    sigaddset(&pipe_alone, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_alone, &before);
+    ssize_t sent = sendfile(fd, file_fd, offset, n);
+    int err = errno;
+    if (sent < 0 && err == EPIPE && !sigismember(&pending, SIGPIPE))
+        (void)sigtimedwait(&pipe_alone, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = err;
+    return sent;
+}
+
 ssize_t co_sendfile(int fd, int file_fd, off_t offset, size_t n, int64_t deadline_ns)
 {
     struct co_loop *loop = coro_self_or_die("co_sendfile")->loop;
     size_t left = n;
     int rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);
     while (rv == 0 && left > 0) {
-        ssize_t sent = sendfile(fd, file_fd, &offset, left);
+        ssize_t sent = sendfile_quietly(fd, file_fd, &offset, left);
         if (sent == 0) /* the file has become shorter */
             break;
         if (sent < 0) {
@@ -302,6 +321,8 @@ int co_wait_fd(int fd, unsigned events, int64_t deadline_ns)
     struct co_loop *loop = coro_self_or_die("co_wait_fd")->loop;
     if (loop->self->is_cancelled)
         return -ECANCELED;
+    if ((events & (CO_READABLE | CO_WRITABLE)) == 0)
+        return -EINVAL;
     int got;
     while ((got = coro_fd_poll(fd, events)) == 0) {
         struct co_fd *f = coro_fd_find(loop, fd);

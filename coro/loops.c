@@ -6,16 +6,20 @@
  * frees it.
  *
  * A signal handler may only ring: it raises a number and writes to the loops'
- * eventfds; each loop finds the number changed and writes its own report. */
+ * eventfds; each loop finds the number changed and writes its own report.  A loop
+ * that ends takes its eventfd off and waits until nobody is ringing: the number
+ * of a closed descriptor may be anybody's. */
 #include "coro/loops.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "coro/base/buf.h"
 #include "coro/inspect.h"
 #include "coro/offload.h"
 #include "coro/snapshot.h"
@@ -25,9 +29,10 @@
 #define NAME_MAX_BYTES 40
 
 static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list loops = {&loops, &loops};
+static struct co_list loops = {&loops, &loops};
 static int ring_fds[LOOPS_MAX]; /* plus 1; 0: free.  Atomic: a signal handler reads it */
 static unsigned dumps_asked;    /* atomic */
+static unsigned ringers;        /* atomic: who may have read a number from ring_fds */
 static bool is_fork_handled;
 
 /* A fork happens while nobody else is at the list: the child has it whole. */
@@ -46,6 +51,7 @@ static void on_fork_child(void)
     /* The parent's loops are not ours: their threads do not exist here. */
     list_init(&loops);
     memset(ring_fds, 0, sizeof(ring_fds));
+    ringers = 0;
     pthread_mutex_unlock(&loops_lock);
 }
 
@@ -76,8 +82,10 @@ void coro_loops_remove(struct co_loop *loop)
     pthread_mutex_lock(&loops_lock);
     list_del(&loop->all);
     if (loop->ring_slot >= 0)
-        __atomic_store_n(&ring_fds[loop->ring_slot], 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&ring_fds[loop->ring_slot], 0, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&loops_lock);
+    while (loop->ring_slot >= 0 && __atomic_load_n(&ringers, __ATOMIC_SEQ_CST) > 0)
+        sched_yield();
 }
 
 void coro_loops_each(void (*fn)(struct co_loop *loop, void *arg), void *arg)
@@ -90,12 +98,11 @@ void coro_loops_each(void (*fn)(struct co_loop *loop, void *arg), void *arg)
 
 /* ---- one loop ---- */
 
-int co_dump(struct buf *out, enum co_dump_format format)
+/* Append a report of one loop, that of this thread. */
+static int dump(struct co_loop *loop, struct buf *out, enum co_dump_format format)
 {
-    if (coro_loop_tls == NULL)
-        return -EPERM;
     struct co_loop_info *info;
-    int rv = coro_snapshot(coro_loop_tls, &info);
+    int rv = coro_snapshot(loop, &info);
     if (rv < 0)
         return rv;
     rv = coro_snapshot_write(out, format, &info, 1);
@@ -103,13 +110,34 @@ int co_dump(struct buf *out, enum co_dump_format format)
     return rv;
 }
 
-static void dump_to_stderr(const char *title)
+/* Hand the text over, which the buffer owned until now; or free it. */
+static int take_text(int rv, struct buf *text, char **ret_text)
+{
+    if (rv == 0)
+        rv = buf_append_char(text, 0);
+    if (rv == 0)
+        *ret_text = text->data;
+    else
+        buf_fini(text);
+    return rv;
+}
+
+int co_dump(enum co_dump_format format, char **ret_text)
+{
+    struct buf text;
+    if (coro_loop_tls == NULL)
+        return -EPERM;
+    buf_init(&text, REPORT_MAX);
+    return take_text(dump(coro_loop_tls, &text, format), &text, ret_text);
+}
+
+static void dump_to_stderr(struct co_loop *loop, const char *title)
 {
     struct buf text;
     buf_init(&text, REPORT_MAX);
     int rv = buf_printf(&text, "%s\n", title);
     if (rv == 0)
-        rv = co_dump(&text, CO_DUMP_TEXT);
+        rv = dump(loop, &text, CO_DUMP_TEXT);
     /* half a report is better than none */
     (void)rv;
     for (size_t done = 0; done < text.len;) {
@@ -124,12 +152,14 @@ static void dump_to_stderr(const char *title)
 int co_dump_request(void)
 {
     int rung = 0;
+    __atomic_add_fetch(&ringers, 1, __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&dumps_asked, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < LOOPS_MAX; i++) {
-        int fd = __atomic_load_n(&ring_fds[i], __ATOMIC_ACQUIRE) - 1;
+        int fd = __atomic_load_n(&ring_fds[i], __ATOMIC_SEQ_CST) - 1;
         if (fd >= 0)
             rung += write(fd, &(uint64_t){1}, sizeof(uint64_t)) > 0;
     }
+    __atomic_sub_fetch(&ringers, 1, __ATOMIC_RELEASE);
     return rung;
 }
 
@@ -154,7 +184,7 @@ void coro_dump_if_asked(struct co_loop *loop)
     if (LIKELY(asked == loop->dumps_seen))
         return;
     loop->dumps_seen = asked;
-    dump_to_stderr("coro: report of tasks");
+    dump_to_stderr(loop, "coro: report of tasks");
 }
 
 /* ---- deadlock ---- */
@@ -170,7 +200,7 @@ void coro_deadlock(struct co_loop *loop)
 {
     if (!loop->is_deadlock_told) {
         loop->is_deadlock_told = true;
-        dump_to_stderr("coro: deadlock: every task waits, and nothing can wake any of them");
+        dump_to_stderr(loop, "coro: deadlock: every task waits, and nothing can wake any of them");
     }
     coro_task_each(loop, end_wait, NULL);
 }
@@ -303,8 +333,7 @@ static int take_answers(struct dump *dump, struct render *render)
     return rv;
 }
 
-static int render_answers(struct dump *dump, struct buf *out, enum co_dump_format format,
-                          int64_t deadline_ns)
+static int render_answers(struct dump *dump, enum co_dump_format format, char **ret_text)
 {
     struct render *render = calloc(1, sizeof(*render));
     if (render == NULL)
@@ -317,15 +346,17 @@ static int render_answers(struct dump *dump, struct buf *out, enum co_dump_forma
         return rv;
     }
     int result = 0;
-    rv = co_offload(render_run, render, render_free, deadline_ns, &result);
+    /* naming takes a while: not charged to the deadline of answering */
+    rv = co_offload(render_run, render, render_free, CO_NO_DEADLINE, &result);
     if (rv < 0)
         return rv;
-    rv = result < 0 ? result : buf_append(out, render->text.data, render->text.len);
+    rv = take_text(result, &render->text, ret_text);
+    buf_init(&render->text, 0); /* handed over, or freed */
     render_free(render);
     return rv;
 }
 
-int co_dump_all(struct buf *out, enum co_dump_format format, int64_t deadline_ns)
+int co_dump_all(enum co_dump_format format, int64_t deadline_ns, char **ret_text)
 {
     struct co_task *self = coro_self_or_die("co_dump_all");
     struct dump *dump = calloc(1, sizeof(*dump));
@@ -349,8 +380,7 @@ int co_dump_all(struct buf *out, enum co_dump_format format, int64_t deadline_ns
     }
     dump->task = NULL;
     if (rv == 0 || rv == -ETIMEDOUT)
-        /* naming takes a while: not charged to the deadline of answering */
-        rv = render_answers(dump, out, format, CO_NO_DEADLINE);
+        rv = render_answers(dump, format, ret_text);
     dump_unref(dump);
     return rv;
 }

@@ -21,7 +21,7 @@
 #define IDLE_S 5
 
 struct work {
-    struct list link;
+    struct co_list link;
     struct co_post post;
     struct co_port *port; /* shared */
     co_offload_fn *fn;
@@ -37,7 +37,7 @@ struct work {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t work_came;
-    struct list queue;
+    struct co_list queue;
     size_t queued;
     size_t threads;
     size_t idle;
@@ -214,7 +214,8 @@ int co_offload(co_offload_fn *fn, void *job, co_offload_drop_fn *drop, int64_t d
     self->loop->outside--;
     if (work->is_done) {
         /* Done in time, whatever else happened meanwhile. */
-        *ret_result = work->result;
+        if (ret_result != NULL)
+            *ret_result = work->result;
         free_work(work);
         return 0;
     }

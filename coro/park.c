@@ -21,7 +21,7 @@ static void unpark(struct co_fd *f, int why)
     if (UNLIKELY(task == NULL)) {
         /* The edge is gone: the timer has to bring us back. */
         f->parked_why = why;
-        f->deadline_ns = 0;
+        f->is_overdue = true;
         coro_timer_disarm(&loop->timers, &f->timer);
         (void)!coro_timer_arm(&loop->timers, &f->timer, loop->now_ns + RESPAWN_NS);
         return;
@@ -52,13 +52,13 @@ void coro_fd_on_deadline(struct co_timer *timer)
     struct co_loop *loop = f->loop;
     if (f->parked == NULL || !list_is_empty(&f->link)) /* busy, or about to be */
         return;
-    if (f->deadline_ns > loop->now_ns) {
+    if (!f->is_overdue && f->deadline_ns > loop->now_ns) {
         /* Parked anew since this was armed.  No memory: its heap slot is still ours. */
         if (f->deadline_ns != CO_NO_DEADLINE)
             (void)!coro_timer_arm(&loop->timers, timer, f->deadline_ns);
         return;
     }
-    unpark(f, f->deadline_ns == 0 ? f->parked_why : -ETIMEDOUT);
+    unpark(f, f->is_overdue ? f->parked_why : -ETIMEDOUT);
 }
 
 int co_park_fd_at(struct co_site *site, int fd, int64_t deadline_ns, co_parked_fn *fn, void *arg)
@@ -87,6 +87,7 @@ int co_park_fd_at(struct co_site *site, int fd, int64_t deadline_ns, co_parked_f
     f->parked = fn;
     f->arg = arg;
     f->site = site;
+    f->is_overdue = false;
     f->deadline_ns = deadline_ns;
     f->parked_ns = loop->now_ns;
     loop->parked_fds++;

@@ -2,9 +2,16 @@
  *
  * A loop's port is what other threads hold of it: shared, counted, and closed
  * when the loop ends, so that a late caller meets a closed port and no freed
- * memory.  Posts are a mutex-guarded list; the first entry of a list that was
- * empty also rings the loop's eventfd.  The loop takes the whole list at once,
- * so a post made while it runs is found in the next turn. */
+ * memory.  It closes in two steps: when no task is left, programs may not post
+ * any more; what is queued runs, and the tasks that it spawns; when nothing is
+ * queued and no task is left, it is closed to the runtime's threads too.
+ *
+ * A loop whose port a program holds may be woken from outside and is not
+ * deadlocked; whoever gives the last hold back rings, so that it looks again.
+ *
+ * Posts are a mutex-guarded list; the first entry of a list that was empty also
+ * rings the loop's eventfd.  The loop takes the whole list at once, so a post
+ * made while it runs is found in the next turn. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -12,10 +19,17 @@
 
 #include "coro/internal.h"
 
+enum port_state {
+    PORT_OPEN,
+    PORT_ENDING, /* closed to programs, not to the runtime's own threads */
+    PORT_CLOSED,
+};
+
 struct co_port {
     pthread_mutex_t mutex;
-    unsigned refs; /* atomic */
-    bool is_closed;
+    unsigned refs;  /* atomic */
+    unsigned holds; /* atomic: of these, the programs' */
+    enum port_state state;
     bool is_posted; /* atomic: something may be in posts */
     int ring_fd;
     struct co_post *posts; /* newest first */
@@ -78,9 +92,9 @@ void coro_port_close(struct co_loop *loop)
     if (port == NULL)
         return;
     pthread_mutex_lock(&port->mutex);
-    port->is_closed = true;
+    port->state = PORT_CLOSED;
     pthread_mutex_unlock(&port->mutex);
-    /* What is still queued runs: its memory is somebody's. */
+    /* Queued only when the loop has failed.  It runs: its memory is somebody's. */
     coro_port_run(port);
     if (port->watch != NULL)
         reactor_unwatch(port->watch);
@@ -90,21 +104,40 @@ void coro_port_close(struct co_loop *loop)
     coro_port_unref(port);
 }
 
-int coro_port_post(struct co_port *port, struct co_post *post)
+bool coro_port_end(struct co_port *port)
 {
     pthread_mutex_lock(&port->mutex);
-    bool is_closed = port->is_closed;
-    if (!is_closed) {
+    port->state = port->posts == NULL ? PORT_CLOSED : PORT_ENDING;
+    bool is_closed = port->state == PORT_CLOSED;
+    pthread_mutex_unlock(&port->mutex);
+    return is_closed;
+}
+
+/* Inside the lock: the loop closes the descriptor only after taking it. */
+static void ring(const struct co_port *port)
+{
+    (void)!write(port->ring_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+static int post_until(struct co_port *port, struct co_post *post, enum port_state last)
+{
+    pthread_mutex_lock(&port->mutex);
+    bool is_refused = port->state > last;
+    if (!is_refused) {
         bool was_empty = port->posts == NULL;
         post->next = port->posts;
         port->posts = post;
         __atomic_store_n(&port->is_posted, true, __ATOMIC_RELEASE);
-        /* Inside the lock: the loop closes the descriptor only after taking it. */
         if (was_empty)
-            (void)!write(port->ring_fd, &(uint64_t){1}, sizeof(uint64_t));
+            ring(port);
     }
     pthread_mutex_unlock(&port->mutex);
-    return is_closed ? -ESHUTDOWN : 0;
+    return is_refused ? -ESHUTDOWN : 0;
+}
+
+int coro_port_post(struct co_port *port, struct co_post *post)
+{
+    return post_until(port, post, PORT_ENDING);
 }
 
 int coro_port_fd(const struct co_port *port)
@@ -115,6 +148,11 @@ int coro_port_fd(const struct co_port *port)
 bool coro_port_is_posted(const struct co_port *port)
 {
     return __atomic_load_n(&port->is_posted, __ATOMIC_ACQUIRE);
+}
+
+bool coro_port_is_held(const struct co_port *port)
+{
+    return __atomic_load_n(&port->holds, __ATOMIC_ACQUIRE) > 0;
 }
 
 void coro_port_run(struct co_port *port)
@@ -142,6 +180,36 @@ void coro_port_run(struct co_port *port)
     }
 }
 
+/* ---- what programs hold ---- */
+
+struct co_port *co_port_ref(struct co_port *port)
+{
+    __atomic_add_fetch(&port->holds, 1, __ATOMIC_RELAXED);
+    return coro_port_ref(port);
+}
+
+struct co_port *co_port_get(void)
+{
+    if (coro_loop_tls == NULL) {
+        errno = EPERM;
+        return NULL;
+    }
+    return co_port_ref(coro_loop_tls->port);
+}
+
+void co_port_unref(struct co_port *port)
+{
+    if (port == NULL)
+        return;
+    if (__atomic_sub_fetch(&port->holds, 1, __ATOMIC_ACQ_REL) == 0) {
+        pthread_mutex_lock(&port->mutex);
+        if (port->state != PORT_CLOSED)
+            ring(port);
+        pthread_mutex_unlock(&port->mutex);
+    }
+    coro_port_unref(port);
+}
+
 static void run_call(void *arg)
 {
     struct posted_call *call = arg;
@@ -149,13 +217,13 @@ static void run_call(void *arg)
     free(call);
 }
 
-int co_loop_post(struct co_loop *loop, void (*fn)(void *arg), void *arg)
+int co_port_post(struct co_port *port, void (*fn)(void *arg), void *arg)
 {
     struct posted_call *call = malloc(sizeof(*call));
     if (call == NULL)
         return -ENOMEM;
     *call = (struct posted_call){.post = {.fn = run_call, .arg = call}, .fn = fn, .arg = arg};
-    int rv = coro_port_post(loop->port, &call->post);
+    int rv = post_until(port, &call->post, PORT_OPEN);
     if (rv < 0)
         free(call);
     return rv;

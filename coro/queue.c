@@ -1,5 +1,4 @@
 /* coro/queue.c - a bounded queue of pointers that knows what work is unfinished. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +15,9 @@ struct co_queue {
     size_t max_items;  /* SIZE_MAX: no bound */
     size_t unfinished; /* put, and not dealt with */
     bool is_shut;
-    struct list getters;
-    struct list putters; /* their item is not in the ring yet */
-    struct list joiners;
+    struct co_list getters;
+    struct co_list putters; /* their item is not in the ring yet */
+    struct co_list joiners;
 };
 
 struct co_queue *co_queue_new(size_t max_items)
@@ -37,8 +36,9 @@ void co_queue_free(struct co_queue *queue)
 {
     if (queue == NULL)
         return;
-    assert(list_is_empty(&queue->getters) && list_is_empty(&queue->putters) &&
-           list_is_empty(&queue->joiners));
+    coro_require(list_is_empty(&queue->getters) && list_is_empty(&queue->putters) &&
+                     list_is_empty(&queue->joiners),
+                 "co_queue_free of a queue that is waited for");
     free(queue->ring);
     free(queue);
 }

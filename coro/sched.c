@@ -172,13 +172,6 @@ struct co_task *co_self(void)
     return coro_loop_tls != NULL ? coro_loop_tls->self : NULL;
 }
 
-struct co_loop *co_loop_self(void)
-{
-    if (coro_loop_tls != NULL)
-        coro_loop_tls->is_shared = true;
-    return coro_loop_tls;
-}
-
 /* ---- counters ---- */
 
 /* Switches to tasks in the running turn: what its budget lost, and the first. */
@@ -272,7 +265,7 @@ static NOINLINE void run_ready(struct co_loop *loop)
 static bool is_deadlocked(const struct co_loop *loop)
 {
     return loop->live > 0 && loop->fd_waits == 0 && loop->parked_fds == 0 && loop->outside == 0 &&
-           !loop->is_shared && !coro_port_is_posted(loop->port);
+           !coro_port_is_held(loop->port) && !coro_port_is_posted(loop->port);
 }
 
 static int poll_events(struct co_loop *loop, int64_t wait_ns)
@@ -346,6 +339,7 @@ static void loop_free(struct co_loop *loop)
     coro_dns_fini(loop);
     coro_fds_fini(loop);
     reactor_free(loop->reactor);
+    coro_loop_tls = NULL; /* a signal handler looks at it */
     coro_timers_fini(&loop->timers);
     coro_stack_arena_fini(&loop->arena);
     coro_sites_fini(loop);
@@ -429,9 +423,12 @@ int co_run(co_fn *fn, void *arg, const struct co_options *options)
     struct co_task *first = coro_spawn(loop, &site, "main", main_task, &call);
     if (first == NULL)
         rv = -ENOMEM;
-    else if ((rv = run_turns(loop)) == 0)
+    else
+        /* What others have posted until then runs, and the tasks that it spawns. */
+        while ((rv = run_turns(loop)) == 0 && !coro_port_end(loop->port))
+            coro_port_run(loop->port);
+    if (rv == 0)
         rv = first->result;
     loop_free(loop);
-    coro_loop_tls = NULL;
     return rv;
 }

@@ -1,8 +1,6 @@
 /* coro/sync.c - mutex, condition, semaphore, event. */
 #include "coro/sync.h"
 
-#include <assert.h>
-
 #include "coro/waiters.h"
 
 /* ---- mutex ---- */
@@ -15,8 +13,8 @@ void co_mutex_init(struct co_mutex *mutex)
 
 void co_mutex_fini(struct co_mutex *mutex)
 {
-    assert(mutex->owner == NULL && list_is_empty(&mutex->waiters));
-    (void)mutex;
+    coro_require(mutex->owner == NULL && list_is_empty(&mutex->waiters),
+                 "co_mutex_fini of a mutex that is locked or waited for");
 }
 
 int co_mutex_lock(struct co_mutex *mutex, int64_t deadline_ns)
@@ -62,8 +60,7 @@ void co_cond_init(struct co_cond *cond)
 
 void co_cond_fini(struct co_cond *cond)
 {
-    assert(list_is_empty(&cond->waiters));
-    (void)cond;
+    coro_require(list_is_empty(&cond->waiters), "co_cond_fini of a condition that is waited for");
 }
 
 int co_cond_wait(struct co_cond *cond, struct co_mutex *mutex, int64_t deadline_ns)
@@ -100,8 +97,7 @@ void co_sem_init(struct co_sem *sem, size_t count)
 
 void co_sem_fini(struct co_sem *sem)
 {
-    assert(list_is_empty(&sem->waiters));
-    (void)sem;
+    coro_require(list_is_empty(&sem->waiters), "co_sem_fini of a semaphore that is waited for");
 }
 
 int co_sem_acquire(struct co_sem *sem, int64_t deadline_ns)
@@ -139,8 +135,7 @@ void co_event_init(struct co_event *event)
 
 void co_event_fini(struct co_event *event)
 {
-    assert(list_is_empty(&event->waiters));
-    (void)event;
+    coro_require(list_is_empty(&event->waiters), "co_event_fini of an event that is waited for");
 }
 
 int co_event_wait(struct co_event *event, int64_t deadline_ns)

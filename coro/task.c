@@ -9,7 +9,6 @@
  *
  * Failure: no stack, no task: spawn returns NULL.  A task that ignores its
  * cancellation keeps the loop running until it ends. */
-#include <assert.h>
 #include <sys/mman.h>
 
 #include "coro/internal.h"
@@ -279,7 +278,7 @@ void co_cancel_disable(void)
 void co_cancel_enable(void)
 {
     struct co_task *task = coro_self_or_die("co_cancel_enable");
-    assert(task->cancel_off > 0);
+    coro_require(task->cancel_off > 0, "co_cancel_enable without co_cancel_disable");
     if (--task->cancel_off == 0)
         task->is_cancelled = task->is_cancel_wanted;
 }
@@ -296,7 +295,7 @@ void co_scope_enter(struct co_scope *scope, int64_t deadline_ns)
 bool co_scope_leave(struct co_scope *scope)
 {
     struct co_task *task = coro_self_or_die("co_scope_leave");
-    assert(task->scope == scope);
+    coro_require(task->scope == scope, "co_scope_leave of a scope that is not the innermost");
     task->scope = scope->outer;
     return scope->has_expired;
 }

@@ -8,15 +8,15 @@
 #include "coro/internal.h"
 
 struct co_waiter {
-    struct list link;
+    struct co_list link;
     struct co_task *task;
     void *item; /* where what is handed over goes to, or comes from */
 };
 
 /* The first waiter that can be granted something, off the list; NULL: none. */
-static inline struct co_waiter *coro_waiter_take(struct list *waiters)
+static inline struct co_waiter *coro_waiter_take(struct co_list *waiters)
 {
-    struct list *link;
+    struct co_list *link;
     while ((link = list_pop_head(waiters)) != NULL) {
         struct co_waiter *waiter = LIST_ENTRY(link, struct co_waiter, link);
         if (LIKELY(waiter->task->state == CO_TASK_PARKED))
@@ -26,7 +26,7 @@ static inline struct co_waiter *coro_waiter_take(struct list *waiters)
 }
 
 /* Grant to the first waiter: wake it with 0.  false: nobody waits. */
-static inline bool coro_waiter_grant(struct list *waiters)
+static inline bool coro_waiter_grant(struct co_list *waiters)
 {
     struct co_waiter *waiter = coro_waiter_take(waiters);
     if (waiter == NULL)
@@ -36,7 +36,7 @@ static inline bool coro_waiter_grant(struct list *waiters)
 }
 
 /* Wake all with `woken`. */
-static inline void coro_waiters_wake(struct list *waiters, int woken)
+static inline void coro_waiters_wake(struct co_list *waiters, int woken)
 {
     struct co_waiter *waiter;
     while ((waiter = coro_waiter_take(waiters)) != NULL)
@@ -65,7 +65,7 @@ static inline void coro_shield_lower(const struct co_shield *shield)
 }
 
 /* Wait on the list until granted. */
-static inline int coro_wait_on(struct list *waiters, enum co_wait wait, const void *object,
+static inline int coro_wait_on(struct co_list *waiters, enum co_wait wait, const void *object,
                                int64_t deadline_ns)
 {
     struct co_waiter self = {.task = coro_loop_tls->self};

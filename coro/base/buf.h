@@ -10,8 +10,6 @@
 
 #include "coro/base/attr.h"
 
-EXTERN_C_BEGIN
-
 struct buf {
     char *data;       /* NULL until something is reserved */
     size_t len;       /* bytes in use */
@@ -37,5 +35,3 @@ static inline void buf_clear(struct buf *b)
 {
     b->len = 0;
 }
-
-EXTERN_C_END

@@ -8,9 +8,11 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NS_PER_US INT64_C(1000)
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S  INT64_C(1000000000)
+#include "coro/base/public.h"
+
+#define NS_PER_US CO_NS_PER_US
+#define NS_PER_MS CO_NS_PER_MS
+#define NS_PER_S  CO_NS_PER_S
 
 /* A deadline that never comes. */
 #define CLOCK_NEVER INT64_MAX

@@ -1,6 +1,6 @@
 /* coro/base/list.h - an intrusive, circular, doubly linked list.
  *
- * The head is a struct list whose links point to itself when empty.  An entry
+ * The head is a struct co_list (public.h) whose links point to itself when empty.  An entry
  * that is on no list is self-linked too, so that list_del may be called on it. */
 #pragma once
 
@@ -9,34 +9,29 @@
 
 #include "coro/base/attr.h"
 
-struct list {
-    struct list *next;
-    struct list *prev;
-};
-
 /* The entry (of TYPE, linked by MEMBER) that a link belongs to. */
 #define LIST_ENTRY(link, type, member) CONTAINER_OF(link, type, member)
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a declared name takes none */
 /* for each link of the list; the body may not delete `it` ... */
-#define LIST_FOR_EACH(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
+#define LIST_FOR_EACH(it, head) for (struct co_list *it = (head)->next; it != (head); it = it->next)
 /* ... here it may. */
 #define LIST_FOR_EACH_SAFE(it, head)                                                               \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
+    for (struct co_list *it = (head)->next, *it##_next = it->next; it != (head);                   \
          it = it##_next, it##_next = it->next)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-static inline void list_init(struct list *l)
+static inline void list_init(struct co_list *l)
 {
     l->next = l->prev = l;
 }
 
-static inline bool list_is_empty(const struct list *head)
+static inline bool list_is_empty(const struct co_list *head)
 {
     return head->next == head;
 }
 
-static inline void list_add_tail(struct list *head, struct list *entry)
+static inline void list_add_tail(struct co_list *head, struct co_list *entry)
 {
     entry->prev = head->prev;
     entry->next = head;
@@ -44,13 +39,13 @@ static inline void list_add_tail(struct list *head, struct list *entry)
     head->prev = entry;
 }
 
-static inline void list_add_head(struct list *head, struct list *entry)
+static inline void list_add_head(struct co_list *head, struct co_list *entry)
 {
     list_add_tail(head->next, entry);
 }
 
 /* Unlink; the entry is self-linked afterwards. */
-static inline void list_del(struct list *entry)
+static inline void list_del(struct co_list *entry)
 {
     entry->prev->next = entry->next;
     entry->next->prev = entry->prev;
@@ -58,11 +53,11 @@ static inline void list_del(struct list *entry)
 }
 
 /* Unlink and return the first link, NULL when empty. */
-static inline struct list *list_pop_head(struct list *head)
+static inline struct co_list *list_pop_head(struct co_list *head)
 {
     if (list_is_empty(head))
         return NULL;
-    struct list *first = head->next;
+    struct co_list *first = head->next;
     list_del(first);
     return first;
 }

@@ -29,7 +29,7 @@ static int count_lines(void *arg)
 static int ticker(void *arg)
 {
     int *ticks = arg;
-    while (co_sleep(NS_PER_MS) == 0)
+    while (co_sleep(CO_NS_PER_MS) == 0)
         ++*ticks;
     return 0;
 }
@@ -45,7 +45,7 @@ static int run(void *arg)
         return 1; /* the end of the loop cancels whoever is left */
     }
     snprintf(job->path, sizeof job->path, "%s", path);
-    int rv = co_offload(count_lines, job, free, co_after(60 * NS_PER_S), &result);
+    int rv = co_offload(count_lines, job, free, co_after(60 * CO_NS_PER_S), &result);
     if (rv == 0) { /* the job is ours again; else the pool drops it when the call has ended */
         if (result == 0)
             printf("%s: %ld lines\n", path, job->lines);

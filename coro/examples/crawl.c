@@ -34,7 +34,7 @@ static int dial(const char *host, const char *port, int64_t deadline_ns)
 
 static int ask(const char *host, const char *port, char *ret_line, size_t cap)
 {
-    int64_t deadline_ns = co_after(5 * NS_PER_S); /* for all of it */
+    int64_t deadline_ns = co_after(5 * CO_NS_PER_S); /* for all of it */
     int fd = dial(host, port, deadline_ns);
     if (fd < 0)
         return fd;

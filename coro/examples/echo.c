@@ -17,8 +17,8 @@ static int serve(void *arg)
     char buf[4096];
     ssize_t n;
     /* A silent client is let go after a minute. */
-    while ((n = co_read(fd, buf, sizeof buf, co_after(60 * NS_PER_S))) > 0)
-        if ((n = co_write(fd, buf, (size_t)n, co_after(60 * NS_PER_S))) < 0)
+    while ((n = co_read(fd, buf, sizeof buf, co_after(60 * CO_NS_PER_S))) > 0)
+        if ((n = co_write(fd, buf, (size_t)n, co_after(60 * CO_NS_PER_S))) < 0)
             break;
     co_close(fd);
     return (int)n;

@@ -9,8 +9,8 @@
 static int fetch_slowly(void)
 {
     struct co_scope mine;
-    co_scope_enter(&mine, co_after(10 * NS_PER_S));
-    int rv = co_sleep(NS_PER_S); /* stands for something slow */
+    co_scope_enter(&mine, co_after(10 * CO_NS_PER_S));
+    int rv = co_sleep(CO_NS_PER_S); /* stands for something slow */
     if (co_scope_leave(&mine))
         printf("the fetch took too long\n");
     return rv;
@@ -27,7 +27,7 @@ static int worker(void *arg)
     __attribute__((cleanup(say_goodbye))) const char *name = arg;
     int rv;
     do
-        rv = co_sleep(NS_PER_MS);
+        rv = co_sleep(CO_NS_PER_MS);
     while (rv == 0);
     return rv;
 }
@@ -36,14 +36,14 @@ static int run(void *arg)
 {
     (void)arg;
     struct co_scope request;
-    co_scope_enter(&request, co_after(20 * NS_PER_MS));
+    co_scope_enter(&request, co_after(20 * CO_NS_PER_MS));
     int rv = fetch_slowly();
     if (co_scope_leave(&request))
         printf("the request timed out: %s\n", strerror(-rv));
 
     int result = 0;
     struct co_task *task = co_spawn(worker, "worker");
-    if (task == NULL || co_sleep(5 * NS_PER_MS) < 0)
+    if (task == NULL || co_sleep(5 * CO_NS_PER_MS) < 0)
         return 1;
     co_cancel(task);
     if (co_join(task, CO_NO_DEADLINE, &result) == 0)

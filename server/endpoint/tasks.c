@@ -1,6 +1,7 @@
 /* GET /tasks: every task of every loop, with what it waits for and where it stands; and
  * where workers are processes, what each of them does. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coro/inspect.h"
@@ -14,10 +15,16 @@
 /* Thread and prefork mode serve without tasks. */
 static int report_loops(struct buf *out, enum co_dump_format format)
 {
-    if (co_self() != NULL)
-        return co_dump_all(out, format, co_after(ANSWER_NS));
-    return buf_append_str(out,
-                          format == CO_DUMP_JSON ? "{\"loops\":[]}\n" : "no tasks in this mode\n");
+    if (co_self() == NULL)
+        return buf_append_str(out, format == CO_DUMP_JSON ? "{\"loops\":[]}\n"
+                                                          : "no tasks in this mode\n");
+    char *text;
+    int rv = co_dump_all(format, co_after(ANSWER_NS), &text);
+    if (rv < 0)
+        return rv;
+    rv = buf_append_str(out, text);
+    free(text);
+    return rv;
 }
 
 /* The loops' JSON object with the workers as a member more, before the others. */

@@ -94,7 +94,7 @@ static int start(struct mode_server *server)
     for (unsigned i = 0; i < count; i++) {
         struct worker *w = &m->workers[i];
         *w = (struct worker){.mode = m, .index = i};
-        pthread_mutex_init(&w->loop_lock, NULL);
+        pthread_mutex_init(&w->port_lock, NULL);
         list_init(&w->idle);
     }
     if (server->workers == 0) /* the administrators' loop is none of these */
@@ -215,7 +215,7 @@ static void finish(struct mode_server *server)
         else
             for (size_t k = 0; k < w->accepting_count; k++)
                 close(w->accepting[k].fd);
-        pthread_mutex_destroy(&w->loop_lock);
+        pthread_mutex_destroy(&w->port_lock);
     }
     if (server->workers == 0)
         metrics_unextend(export_spread);

@@ -1,7 +1,7 @@
 /* server/mode/coroutine.h - the parts of coroutine mode: coroutine.c, _worker.c, _conn.c.
  *
  *   context    a worker's fields are its own thread's, but for the atomic ones and
- *              what loop_lock guards
+ *              what port_lock guards
  *   ownership  struct coroutine_mode and its workers are coroutine.c's */
 #pragma once
 
@@ -36,14 +36,14 @@ struct worker {
     struct accepting accepting[LISTEN_MAX];
     size_t accepting_count;
     struct co_task *gate; /* sleeps until the worker is told to stop */
-    struct list idle;     /* struct conn, the longest idle first */
+    struct co_list idle;  /* struct conn, the longest idle first */
     size_t conn_count;
     unsigned next; /* whom the next connection of an unclonable listener goes to */
     bool is_cut;
     atomic_llong beat_sent_ns; /* 0: answered */
     struct co_counts told;     /* to the metrics already */
-    pthread_mutex_t loop_lock; /* the loop lives only as long as its thread runs it */
-    struct co_loop *loop;      /* NULL before and after */
+    pthread_mutex_t port_lock; /* who posts finds the port, or that the loop is ending */
+    struct co_port *port;      /* NULL before and after */
 };
 
 struct coroutine_mode {

@@ -17,7 +17,7 @@
 #include "server/mode/coroutine.h"
 
 struct conn {
-    struct list link;
+    struct co_list link;
     struct worker *worker;
     int fd;
     int64_t idle_since_ns;

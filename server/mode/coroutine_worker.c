@@ -43,9 +43,9 @@ static void on_handover(void *arg)
 /* Run fn on the worker's loop; -ESHUTDOWN when it has ended. */
 int coroutine_post(struct worker *w, void (*fn)(void *arg), void *arg)
 {
-    pthread_mutex_lock(&w->loop_lock);
-    int rv = w->loop == NULL ? -ESHUTDOWN : co_loop_post(w->loop, fn, arg);
-    pthread_mutex_unlock(&w->loop_lock);
+    pthread_mutex_lock(&w->port_lock);
+    int rv = w->port == NULL ? -ESHUTDOWN : co_port_post(w->port, fn, arg);
+    pthread_mutex_unlock(&w->port_lock);
     return rv;
 }
 
@@ -169,9 +169,9 @@ static int tend(void *arg)
     if (w->gate == NULL || start_accepting(w) < 0)
         rv = -ENOMEM;
     if (rv == 0) {
-        pthread_mutex_lock(&w->loop_lock);
-        w->loop = co_loop_self();
-        pthread_mutex_unlock(&w->loop_lock);
+        pthread_mutex_lock(&w->port_lock);
+        w->port = co_port_get();
+        pthread_mutex_unlock(&w->port_lock);
         metrics_add(METRICS_WORKERS, 1);
         metrics_add(METRICS_WORKERS_STARTED, 1);
         sem_post(&w->mode->started);
@@ -184,9 +184,10 @@ static int tend(void *arg)
         coroutine_close_idle(w);
         rv = co_sleep(DRAIN_LOOK_NS);
     }
-    pthread_mutex_lock(&w->loop_lock);
-    w->loop = NULL;
-    pthread_mutex_unlock(&w->loop_lock);
+    pthread_mutex_lock(&w->port_lock);
+    co_port_unref(w->port);
+    w->port = NULL;
+    pthread_mutex_unlock(&w->port_lock);
     return rv;
 }
 

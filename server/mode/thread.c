@@ -42,8 +42,8 @@ struct thread_mode {
     int stop_fd; /* eventfd: wakes the leader for good */
     pthread_mutex_t lock;
     pthread_cond_t may_lead;
-    struct list serving; /* struct thread, while it has a connection */
-    unsigned count;      /* threads alive */
+    struct co_list serving; /* struct thread, while it has a connection */
+    unsigned count;         /* threads alive */
     unsigned followers;
     unsigned appointed; /* followers told to lead that have not woken yet */
     bool has_leader;
@@ -54,7 +54,7 @@ struct thread_mode {
 };
 
 struct thread {
-    struct list link;
+    struct co_list link;
     struct thread_mode *mode;
     struct blocking connection;
     int slot; /* of metrics */

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "coro/base/attr.h"
+#include "coro/base/clock.h"
 #include "coro/inspect.h"
 #include "coro/io.h"
 #include "coro/switch.h"

@@ -1,4 +1,6 @@
 /* What gdb is run on: a loop with a sleeping task and one that waits for an event. */
+#include "coro/base/attr.h"
+#include "coro/base/clock.h"
 #include "coro/sync.h"
 
 static struct co_event never;

@@ -10,6 +10,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("DOMAIND_BIN", ROOT / "build" / "dev" / "bin")).parent
 HEADERS = ("coro", "io", "sync", "offload", "resolve", "signal", "inspect")
+NAMES = (*HEADERS, "base/public")  # which declares no function
 PAGES = sorted((ROOT / "conf" / "man").glob("*.[1-8]")) + sorted(BUILD.glob("**/domaind.8"))
 
 
@@ -30,7 +31,7 @@ def declared(name):
     text = header(name)
     macros = {m[1]: m[2].count(",") + 1 for m in re.finditer(r"#define (co_\w+)\(([^)]*)\)", text)}
     code = re.sub(r"^#.*$", "", text, flags=re.M)
-    code = re.sub(r"\b(CO_FN|MUST_USE)\b", "", code)
+    code = re.sub(r"\b(CO_FN|CO_MUST_USE|CO_C_BEGIN|CO_C_END)\b", "", code)
     functions = {m[2]: (normal(m[1]), normal(m[3])) for m in re.finditer(
         r"^[ ]*((?:const |struct )*\w+[ *]+)(co_\w+) ?\(((?:[^()]|\([^()]*\))*)\);", code, re.M)
         if not m[1].startswith("typedef")}
@@ -77,9 +78,9 @@ class Manual(unittest.TestCase):
     def test_every_public_name_is_explained(self):
         page = (ROOT / "conf" / "man" / "coro.3").read_text()
         text = page.split(".Sh DESCRIPTION")[1]
-        for name in HEADERS:
+        for name in NAMES:
             words = set(re.findall(r"\b(?:co|CO)_\w+\b", header(name)))
-            words -= {w for w in words if w.startswith("co_site_here") or w == "co_context"}
+            words -= {w for w in words if w.startswith("co_site_here") or w in ("CO_C_BEGIN", "CO_C_END")}
             missing = sorted(w for w in words if not re.search(rf"\b{w}\b", text))
             self.assertEqual(missing, [], f"of coro/{name}.h, to be explained in conf/man/coro.3")
 

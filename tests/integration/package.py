@@ -74,6 +74,29 @@ class Package(unittest.TestCase):
         for program in self.each("pipeline"):
             self.assertEqual(output(program, env=self.env), "sum of squares: 333833500\n")
 
+    def test_fanin(self):
+        for program in self.each("fanin"):
+            self.assertEqual(output(program, env=self.env).splitlines(), [
+                "counter: done",
+                "consumer: Connection timed out, the sum is 45",
+                "ticker: Operation canceled",
+            ])
+
+    def test_the_example_of_the_readme_and_of_the_manual(self):
+        flags = output("pkg-config", "--cflags", "--libs", "coro", env=self.env).split()
+        readme = re.search(r"```c\n(#include <coro.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+        page = (ROOT / "conf" / "man" / "coro.3").read_text()
+        manual = re.search(r"^\.Bd -literal.*?\n(#include <coro.*?)^\.Ed", page, re.S | re.M)[1]
+        for text in (readme, manual.replace("\\e", "\\")):
+            for compiler in (("cc", "-xc"), ("c++", "-xc++", "-std=c++17")):
+                if shutil.which(compiler[0]):
+                    source = self.prefix / "example"
+                    source.write_text(text + SERVES_ONE)
+                    program = self.prefix / "example.out"
+                    output(*compiler, "-Wall", "-Wextra", "-Werror", *self.flags, source, "-xnone", "-o", program,
+                           *flags, env=self.env)
+                    self.assertEqual(output(program, env=self.env), "echoed hello\n")
+
     def test_crawl(self):
         web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler)
         threading.Thread(target=web.serve_forever, daemon=True).start()
@@ -161,8 +184,116 @@ class Package(unittest.TestCase):
         library = next(self.prefix.rglob("libcoro.so"))
         names = [line.split()[-1] for line in output("nm", "-D", "--defined-only", library).splitlines()]
         self.assertIn("co_run", names)
-        self.assertEqual([n for n in names if not n.startswith(("co_", "buf_"))], [])
+        self.assertEqual([n for n in names if not n.startswith("co_")], [])
 
+    def test_the_archive_defines_no_other_global_name(self):
+        library = next(self.prefix.rglob("libcoro.a"))
+        names = [line.split()[-1] for line in output("nm", "-g", "--defined-only", library).splitlines()
+                 if len(line.split()) == 3]
+        self.assertIn("co_run", names)
+        self.assertEqual([n for n in names if not n.startswith("co_")], [])
+
+    def test_names_of_the_program_are_its_own(self):
+        """A program that has macros, types and functions called as ours are inside."""
+        source = self.prefix / "names.c"
+        macros = sorted(n for n in macros_defined_in(*(ROOT / "coro" / "base").glob("*.h")) if not n.startswith("CO_"))
+        self.assertIn("NS_PER_S", macros)
+        source.write_text("".join(f"#define {name} our {name}\n" for name in macros) + NAMES)
+        flags = output("pkg-config", "--cflags", "--libs", "coro", env=self.env).split()
+        static = output("pkg-config", "--static", "--cflags", "--libs", "coro", env=self.env).split()
+        static[static.index("-lcoro")] = "-l:libcoro.a"
+        for libraries in (flags, static):
+            program = self.prefix / "names"
+            output("cc", "-Wall", "-Wextra", "-Werror", *self.flags, source, "-o", program, *libraries, env=self.env)
+            self.assertEqual(output(program, env=self.env), "the report has a main task\n")
+
+    def test_headers_define_no_other_macro(self):
+        headers = (self.prefix / "include" / "coro").rglob("*.h")
+        self.assertEqual([n for n in macros_defined_in(*headers) if not n.startswith(("CO_", "co_"))], [])
+
+
+# What stands around the example's serve().
+SERVES_ONE = """
+#include <stdio.h>
+#include <sys/socket.h>
+
+static int serve_one(void *arg)
+{
+    int *pair = (int *)arg;
+    char got[8] = "";
+    struct co_task *server = co_spawn(serve, (void *)(intptr_t)pair[0]);
+    if (co_write(pair[1], "hello", 5, co_after(20 * CO_NS_PER_S)) == 5 &&
+        co_read(pair[1], got, sizeof(got) - 1, co_after(20 * CO_NS_PER_S)) == 5)
+        printf("echoed %s\\n", got);
+    int result, rv = co_close(pair[1]);
+    return rv < 0 ? rv : co_join(server, co_after(20 * CO_NS_PER_S), &result);
+}
+
+int main(void)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) < 0)
+        return 1;
+    return co_run(serve_one, pair, NULL);
+}
+"""
+
+
+def macros_defined_in(*headers):
+    return {name for path in headers for name in re.findall(r"^#define (\w+)", path.read_text(), re.M)}
+
+
+# The reader of a report and its list, called as the runtime calls its own.
+NAMES = """
+#include <coro/coro.h>
+#include <coro/inspect.h>
+#include <coro/io.h>
+#include <coro/offload.h>
+#include <coro/resolve.h>
+#include <coro/signal.h>
+#include <coro/sync.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct list { int list; };
+struct buf { int buf; };
+enum { prof_self = 1, dns = 2 };
+
+void buf_init(struct buf *b);
+void buf_init(struct buf *b) { b->buf = 7; }
+int buf_append(void);
+int buf_append(void) { abort(); }
+int buf_printf(void);
+int buf_printf(void) { abort(); }
+void log_write(void);
+void log_write(void) { abort(); }
+void coro_wake(void);
+void coro_wake(void) { abort(); }
+void prof_resume(void);
+void prof_resume(void) { abort(); }
+int reactor_poll(void);
+int reactor_poll(void) { abort(); }
+
+static int run(void *arg)
+{
+    struct buf b;
+    struct list l = {0};
+    char *text;
+    buf_init(&b);
+    co_sleep(CO_NS_PER_MS);
+    if (b.buf != 7 || l.list != 0 || arg != NULL || co_dump(CO_DUMP_TEXT, &text) < 0)
+        return 1;
+    puts(strstr(text, "main: running") != NULL ? "the report has a main task" : text);
+    free(text);
+    return 0;
+}
+
+int main(void)
+{
+    return co_run(run, NULL, NULL);
+}
+"""
 
 CPP = """
 #include <cstdio>
@@ -182,7 +313,7 @@ static int run(void *)
     co_group group;
     co_group_init(&group, 1, 0);
     if (co_group_spawn(&group, answer, chan, CO_NO_DEADLINE) == 0 &&
-        co_chan_recv(chan, &got, co_after(20 * NS_PER_S)) == 0)
+        co_chan_recv(chan, &got, co_after(20 * CO_NS_PER_S)) == 0)
         std::printf("got %d\\n", got);
     int rv = co_group_close(&group);
     co_chan_free(chan);

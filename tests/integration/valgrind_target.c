@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "coro/base/attr.h"
+#include "coro/base/clock.h"
 #include "coro/inspect.h"
 #include "coro/io.h"
 #include "coro/offload.h"
@@ -141,10 +143,9 @@ static NOINLINE int mistaken(void *arg)
 
 static int report(void)
 {
-    struct buf text;
-    buf_init(&text, 1 << 20);
-    int rv = co_dump(&text, CO_DUMP_TEXT);
-    buf_fini(&text);
+    char *text = NULL;
+    int rv = co_dump(CO_DUMP_TEXT, &text);
+    free(text);
     return rv;
 }
 

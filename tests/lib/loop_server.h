@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "coro/base/clock.h"
 #include "coro/io.h"
 
 #define HANDLING_NS (2 * NS_PER_MS)

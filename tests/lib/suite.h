@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "coro/base/attr.h"
+#include "coro/base/clock.h"
 
 struct suite_entry {
     const TTest *test;

@@ -395,7 +395,40 @@ END_TEST
 
 static const int select_sizes[] = {0, 1};
 
-SUITE_MAIN("chan", SUITE_LOOP(items_of_any_size_arrive_in_order, shapes),
+static int sends_late(void *arg)
+{
+    int item = 7;
+    int rv = co_sleep(NS_PER_MS);
+    return rv < 0 ? rv : co_chan_send(arg, &item, soon());
+}
+
+/* Two sources, one of which has ended: its clause is taken out by its channel. */
+static int one_source_left(void *arg)
+{
+    int got = 0, unused = 0;
+    (void)arg;
+    struct co_chan *chan = co_chan_new(sizeof(got), 0);
+    struct co_select clauses[] = {{CO_CHAN_RECV, NULL, &unused, 1}, {CO_CHAN_RECV, chan, &got, 1}};
+    ck_assert_int_eq(co_select(clauses, 2, 0), -ETIMEDOUT);
+    struct co_task *sender = co_spawn(sends_late, chan);
+    ck_assert_int_eq(co_select(clauses, 2, soon()), 1);
+    ck_assert_int_eq(got, 7);
+    ck_assert_int_eq(clauses[1].result, 0);
+    ck_assert_int_eq(co_join(sender, soon(), NULL), 0);
+    ck_assert_int_eq(co_select(clauses, 1, co_after(NS_PER_MS)), -ETIMEDOUT);
+    ck_assert_int_eq(co_select(NULL, 0, co_after(NS_PER_MS)), -ETIMEDOUT);
+    co_chan_free(chan);
+    return 0;
+}
+
+START_TEST(a_clause_without_a_channel_never_happens)
+{
+    ck_assert_int_eq(co_run(one_source_left, NULL, NULL), 0);
+}
+END_TEST
+
+SUITE_MAIN("chan", SUITE_TEST(a_clause_without_a_channel_never_happens),
+           SUITE_LOOP(items_of_any_size_arrive_in_order, shapes),
            SUITE_TEST(a_channel_too_large_is_refused), SUITE_TEST(waiters_are_served_in_line),
            SUITE_LOOP(a_wait_that_ends_otherwise_moves_nothing, endings),
            SUITE_TEST(what_was_handed_over_is_not_lost_to_a_cancel),

@@ -11,6 +11,7 @@
 #include "coro/resolve.h"
 #include "coro/signal.h"
 #include "coro/sync.h"
+#include "dump.h"
 #include "fault.h"
 
 /* ---- a program that uses everything ---- */
@@ -160,7 +161,7 @@ static int use_reports(void)
     static const struct co_local local = {free};
     struct buf text;
     buf_init(&text, 1 << 20);
-    int rv = co_dump_all(&text, CO_DUMP_JSON, co_after(5 * NS_PER_S));
+    int rv = dump_all(&text, CO_DUMP_JSON, co_after(5 * NS_PER_S));
     buf_fini(&text);
     return rv < 0 ? rv : co_local_set(&local, NULL);
 }

@@ -15,6 +15,7 @@
 #include "coro/inspect.h"
 #include "coro/io.h"
 #include "coro/sync.h"
+#include "dump.h"
 #include "suite.h"
 
 static int64_t soon(void)
@@ -58,7 +59,7 @@ static int dump_main(void *arg)
     co_detach(co_spawn_named("waits for main", locker, NULL));
     co_detach(co_spawn(reader, (void *)(intptr_t)ends[0]));
     ck_assert_int_eq(co_yield (), 0);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), 0);
     contains(&text, "waits for main: parked, mutex");
     contains(&text, "held by main");
     contains(&text, "lock_in_a_static_function at");
@@ -68,7 +69,7 @@ static int dump_main(void *arg)
     contains(&text, fd_text);
     contains(&text, "main: running");
     buf_clear(&text);
-    ck_assert_int_eq(co_dump_all(&text, CO_DUMP_JSON, soon()), 0);
+    ck_assert_int_eq(dump_all(&text, CO_DUMP_JSON, soon()), 0);
     contains(&text, "\"wait\":\"mutex\"");
     contains(&text, "\"holder\":\"main\"");
     contains(&text, "\"function\":\"lock_in_a_static_function\"");
@@ -81,7 +82,7 @@ START_TEST(a_report_names_tasks_waits_and_static_functions)
     ck_assert_int_eq(co_run(dump_main, NULL, NULL), 0);
     struct buf text;
     buf_init(&text, 1 << 20);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), -EPERM);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), -EPERM);
     buf_fini(&text);
 }
 END_TEST
@@ -116,13 +117,13 @@ static int parked_main(void *arg)
     struct buf text;
     char want[80];
     buf_init(&text, 8 << 20);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), 0);
     snprintf(want, sizeof(want), "descriptor %d: parked, peer 127.0.0.1:%d, age 0.", client,
              ntohs(addr.sin_port));
     contains(&text, want);
     contains(&text, "(parked_main)");
     buf_clear(&text);
-    ck_assert_int_eq(co_dump_all(&text, CO_DUMP_JSON, soon()), 0);
+    ck_assert_int_eq(dump_all(&text, CO_DUMP_JSON, soon()), 0);
     snprintf(want, sizeof(want),
              "\"parked\":[{\"fd\":%d,\"peer\":\"127.0.0.1:%d\",\"age_ns\":", client,
              ntohs(addr.sin_port));
@@ -134,11 +135,11 @@ static int parked_main(void *arg)
         ck_assert_int_eq(co_park_fd(pairs[i][0], CO_NO_DEADLINE, on_parked, NULL), 0);
     }
     buf_clear(&text);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), 0);
     contains(&text, ": parked, peer unix, age ");
     contains(&text, "\nand 8 more parked descriptors\n");
     buf_clear(&text);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_JSON), 0);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_JSON), 0);
     contains(&text, "\"parked_unlisted\":8");
     buf_fini(&text);
     for (size_t i = 0; i < PARKED; i++)
@@ -186,7 +187,7 @@ static int dump_all_main(void *arg)
     struct buf text;
     buf_init(&text, 1 << 20);
     ck_assert_int_eq(co_read(ready_fds[0], &c, 1, soon()), 1);
-    ck_assert_int_eq(co_dump_all(&text, CO_DUMP_TEXT, co_after(20 * NS_PER_MS)), 0);
+    ck_assert_int_eq(dump_all(&text, CO_DUMP_TEXT, co_after(20 * NS_PER_MS)), 0);
     contains(&text, "loop other: busy");
     contains(&text, "loop main: ");
     buf_fini(&text);
@@ -424,7 +425,7 @@ static int high_main(void *arg)
     ck_assert_uint_eq(counts.trimmed, 1);
     ck_assert_uint_eq(counts.unguarded, 0);
     ck_assert_uint_gt(counts.switches, 0);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), 0);
     /* "  0  1  cpu  longest  10xxxx  file:line (high_main)" */
     char *line = strstr(text.data, "(high_main)");
     ck_assert_ptr_nonnull(line);

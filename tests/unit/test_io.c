@@ -409,6 +409,7 @@ static int wait_main(void *arg)
     (void)arg;
     int pair[2];
     make_pair(pair);
+    ck_assert_int_eq(co_wait_fd(pair[0], 0, soon()), -EINVAL);
     ck_assert_int_eq(co_wait_fd(pair[0], CO_WRITABLE, soon()), CO_WRITABLE);
     ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, co_after(NS_PER_MS)), -ETIMEDOUT);
     co_detach(co_spawn(late_writer, (void *)(intptr_t)pair[1]));

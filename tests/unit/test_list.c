@@ -4,17 +4,17 @@
 
 struct item {
     int number;
-    struct list link;
+    struct co_list link;
 };
 
-static int number_at(struct list *link)
+static int number_at(struct co_list *link)
 {
     return LIST_ENTRY(link, struct item, link)->number;
 }
 
 START_TEST(keeps_order_from_both_ends)
 {
-    struct list head;
+    struct co_list head;
     struct item items[3] = {{.number = 1}, {.number = 2}, {.number = 3}};
     list_init(&head);
     ck_assert(list_is_empty(&head));
@@ -30,7 +30,7 @@ END_TEST
 
 START_TEST(an_unlinked_entry_may_be_unlinked_again)
 {
-    struct list head;
+    struct co_list head;
     struct item item = {.number = 1};
     list_init(&head);
     list_add_tail(&head, &item.link);
@@ -43,7 +43,7 @@ END_TEST
 
 START_TEST(entries_may_go_while_walking)
 {
-    struct list head;
+    struct co_list head;
     struct item items[4] = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
     int sum = 0;
     list_init(&head);

@@ -8,6 +8,7 @@
 #include "coro/io.h"
 #include "coro/switch.h"
 #include "coro/sync.h"
+#include "dump.h"
 #include "suite.h"
 
 /* A child of a process with threads starts none of its own (ThreadSanitizer). */
@@ -53,7 +54,7 @@ static int asks_all(void *arg)
     buf_init(&text, 1 << 20);
     for (int i = 0; i < 5; i++) {
         buf_clear(&text);
-        ck_assert_int_eq(co_dump_all(&text, CO_DUMP_JSON, co_after(20 * NS_PER_S)), 0);
+        ck_assert_int_eq(dump_all(&text, CO_DUMP_JSON, co_after(20 * NS_PER_S)), 0);
         ck_assert_int_eq(count_of(&text, "\"loop\":"), 1 + OTHERS);
         ck_assert_int_eq(count_of(&text, "\"busy\":false"), 1 + OTHERS);
         ck_assert_int_eq(count_of(&text, "(asks_all)") + count_of(&text, "asks_all"), 1);
@@ -70,7 +71,7 @@ START_TEST(every_loop_answers)
     pthread_t threads[OTHERS];
     struct buf text;
     buf_init(&text, 1 << 16);
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), -EPERM);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), -EPERM);
     __atomic_store_n(&others_over, 0, __ATOMIC_RELEASE);
     pthread_barrier_init(&started, NULL, OTHERS + 1);
     for (int i = 0; i < OTHERS; i++)
@@ -92,7 +93,7 @@ static int asks_once(void *arg)
 {
     struct buf text;
     buf_init(&text, 1 << 20);
-    int rv = co_dump_all(&text, CO_DUMP_TEXT, CO_NO_DEADLINE);
+    int rv = dump_all(&text, CO_DUMP_TEXT, CO_NO_DEADLINE);
     *(size_t *)arg = text.len;
     buf_fini(&text);
     return rv;
@@ -126,7 +127,7 @@ static int child_main(void *arg)
 {
     struct buf text;
     buf_init(&text, 1 << 20);
-    int rv = co_dump_all(&text, CO_DUMP_JSON, co_after(10 * NS_PER_S));
+    int rv = dump_all(&text, CO_DUMP_JSON, co_after(10 * NS_PER_S));
     bool is_alone = count_of(&text, "\"loop\":") == 1;
     buf_fini(&text);
     (void)arg;

@@ -57,6 +57,7 @@ static int result_main(void *arg)
     (void)arg;
     struct job *job = new_job(NULL);
     int result = 0;
+    ck_assert_int_eq(co_offload(work, job, drop, soon(), NULL), 0);
     ck_assert_int_eq(co_offload(work, job, drop, soon(), &result), 0);
     ck_assert_int_eq(result, 42);
     ck_assert(!pthread_equal(job->thread, pthread_self()));

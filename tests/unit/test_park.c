@@ -207,7 +207,36 @@ START_TEST(a_parked_descriptor_gets_its_turn_on_a_busy_loop)
 }
 END_TEST
 
-SUITE_MAIN("park", SUITE_TEST(a_parked_descriptor_fires_and_times_out),
+static int told_why(void *arg, int why)
+{
+    *(int *)arg = why;
+    return 0;
+}
+
+static int past_deadline_main(void *arg)
+{
+    (void)arg;
+    static const int64_t past[] = {0, 1, -1};
+    for (size_t i = 0; i < ARRAY_LEN(past); i++) {
+        int pair[2], why = 1;
+        make_pair(pair);
+        ck_assert_int_eq(co_park_fd(pair[0], past[i], told_why, &why), 0);
+        for (int turn = 0; turn < 1000 && why == 1; turn++)
+            ck_assert_int_eq(co_sleep(NS_PER_MS), 0);
+        ck_assert_int_eq(why, -ETIMEDOUT);
+        ck_assert_int_eq(co_close(pair[0]) + co_close(pair[1]), 0);
+    }
+    return 0;
+}
+
+START_TEST(a_deadline_that_has_passed_is_a_deadline)
+{
+    run(past_deadline_main);
+}
+END_TEST
+
+SUITE_MAIN("park", SUITE_TEST(a_deadline_that_has_passed_is_a_deadline),
+           SUITE_TEST(a_parked_descriptor_fires_and_times_out),
            SUITE_TEST(slow_tasks_of_parked_descriptors_let_the_loop_look_up),
            SUITE_TEST(a_burst_of_parked_descriptors_shares_a_stack),
            SUITE_TEST(a_parked_descriptor_gets_its_turn_on_a_busy_loop))

@@ -291,7 +291,8 @@ START_TEST(the_loop_ends_when_all_have)
     ck_assert_int_eq(co_run(ending_chain, NULL, NULL), 42);
     ck_assert_str_eq(log_text, "cec");
     ck_assert_ptr_null(co_self());
-    ck_assert_ptr_null(co_loop_self());
+    ck_assert_ptr_null(co_port_get());
+    ck_assert_int_eq(errno, EPERM);
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include "child.h"
 #include "coro/inspect.h"
 #include "coro/internal.h"
+#include "dump.h"
 #include "suite.h"
 
 enum { SITES = 300 };
@@ -43,7 +44,7 @@ static int numbers_main(void *arg)
                 ck_assert(!is_seen[sites[i].id]);
             is_seen[sites[i].id] = true;
         }
-    struct co_loop *loop = co_loop_self();
+    struct co_loop *loop = coro_loop_tls;
     for (int i = 0; i < SITES; i++) {
         struct co_site_stats *stats = coro_site_find(loop, &sites[i]);
         ck_assert_ptr_eq(stats->site, &sites[i]);
@@ -109,7 +110,7 @@ static int figures_main(void *arg)
         struct co_task *task = co_spawn(burns, (void *)i);
         ck_assert_int_eq(co_join(task, CO_NO_DEADLINE, NULL), 0);
     }
-    ck_assert_int_eq(co_dump(&text, CO_DUMP_TEXT), 0);
+    ck_assert_int_eq(dump_one(&text, CO_DUMP_TEXT), 0);
     ck_assert_int_eq(buf_append_char(&text, 0), 0);
     char *line = strstr(text.data, "(figures_main)");
     ck_assert_ptr_nonnull(line);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "child.h"
 #include "coro/sync.h"
 #include "suite.h"
 
@@ -615,7 +616,118 @@ START_TEST(a_condition_returns_locked_when_the_deadline_around_it_passed)
 }
 END_TEST
 
-SUITE_MAIN("sync", SUITE_LOOP(scenario_17_set_then_clear_wakes_every_waiter, waiter_counts),
+/* ---- mistakes that no return value could repair ---- */
+
+static struct {
+    struct co_mutex mutex;
+    struct co_cond cond;
+    struct co_sem sem;
+    struct co_event event;
+    struct co_chan *chan;
+    struct co_queue *queue;
+} objects;
+
+enum mistake {
+    FINI_MUTEX,
+    FINI_COND,
+    FINI_SEM,
+    FINI_EVENT,
+    FREE_CHAN,
+    FREE_QUEUE,
+};
+
+static const struct {
+    enum mistake mistake;
+    const char *said;
+} mistakes[] = {
+    {FINI_MUTEX, "coro: co_mutex_fini of a mutex that is locked or waited for\n"},
+    {FINI_COND, "coro: co_cond_fini of a condition that is waited for\n"},
+    {FINI_SEM, "coro: co_sem_fini of a semaphore that is waited for\n"},
+    {FINI_EVENT, "coro: co_event_fini of an event that is waited for\n"},
+    {FREE_CHAN, "coro: co_chan_free of a channel that is waited for\n"},
+    {FREE_QUEUE, "coro: co_queue_free of a queue that is waited for\n"},
+};
+
+static enum mistake mistake_now;
+
+static int waits_on_it(void *arg)
+{
+    int item;
+    void *got;
+    (void)arg;
+    switch (mistake_now) {
+    case FINI_MUTEX:
+        return co_mutex_lock(&objects.mutex, CO_NO_DEADLINE);
+    case FINI_COND:
+        return co_mutex_lock(&objects.mutex, CO_NO_DEADLINE) +
+               co_cond_wait(&objects.cond, &objects.mutex, CO_NO_DEADLINE);
+    case FINI_SEM:
+        return co_sem_acquire(&objects.sem, CO_NO_DEADLINE);
+    case FINI_EVENT:
+        return co_event_wait(&objects.event, CO_NO_DEADLINE);
+    case FREE_CHAN:
+        return co_chan_recv(objects.chan, &item, CO_NO_DEADLINE);
+    case FREE_QUEUE:
+        return co_queue_get(objects.queue, &got, CO_NO_DEADLINE);
+    }
+    return 0;
+}
+
+static int makes_a_mistake(void *arg)
+{
+    (void)arg;
+    co_mutex_init(&objects.mutex);
+    co_cond_init(&objects.cond);
+    co_sem_init(&objects.sem, 0);
+    co_event_init(&objects.event);
+    objects.chan = co_chan_new(sizeof(int), 0);
+    objects.queue = co_queue_new(0);
+    co_detach(co_spawn(waits_on_it, NULL));
+    if (co_yield () < 0)
+        return 1;
+    switch (mistake_now) {
+    case FINI_MUTEX:
+        co_mutex_fini(&objects.mutex);
+        break;
+    case FINI_COND:
+        co_cond_fini(&objects.cond);
+        break;
+    case FINI_SEM:
+        co_sem_fini(&objects.sem);
+        break;
+    case FINI_EVENT:
+        co_event_fini(&objects.event);
+        break;
+    case FREE_CHAN:
+        co_chan_free(objects.chan);
+        break;
+    case FREE_QUEUE:
+        co_queue_free(objects.queue);
+        break;
+    }
+    return 0;
+}
+
+static void mistaken_child(void)
+{
+    static const struct co_options unwatched = {.watchdog_ns = -1};
+    co_run(makes_a_mistake, NULL, &unwatched);
+}
+
+START_TEST(a_mistake_ends_the_program_and_is_named)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    mistake_now = mistakes[_i].mistake;
+    int status = in_child(mistaken_child, &text);
+    contains(&text, mistakes[_i].said);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    buf_fini(&text);
+}
+END_TEST
+
+SUITE_MAIN("sync", SUITE_LOOP(a_mistake_ends_the_program_and_is_named, mistakes),
+           SUITE_LOOP(scenario_17_set_then_clear_wakes_every_waiter, waiter_counts),
            SUITE_TEST(scenario_18_a_waiter_that_comes_during_the_notification_is_last),
            SUITE_TEST(scenario_19_a_getter_that_timed_out_swallows_nothing),
            SUITE_TEST(scenario_20_a_full_queue_holds_its_putter),

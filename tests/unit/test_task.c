@@ -213,7 +213,8 @@ static void sleep_outside(void *arg)
 static int post_a_sleep(void *arg)
 {
     (void)arg;
-    ck_assert_int_eq(co_loop_post(co_loop_self(), sleep_outside, NULL), 0);
+    struct co_port *port = co_port_get();
+    ck_assert_int_eq(co_port_post(port, sleep_outside, NULL), 0);
     return co_sleep(NS_PER_S);
 }
 
@@ -222,8 +223,8 @@ static const struct {
     const char *says;
 } fatal[] = {{detach_joined, "coro: co_detach of a task that is joined"},
              {detach_twice, "coro: co_detach of a task that is joined"},
-             {enable_alone, "cancel_off > 0"},
-             {leave_outer_scope, "task->scope == scope"},
+             {enable_alone, "coro: co_cancel_enable without co_cancel_disable"},
+             {leave_outer_scope, "coro: co_scope_leave of a scope that is not the innermost"},
              {post_a_sleep, "coro: co_sleep called outside a task"}};
 
 START_TEST(misuse_is_named_and_fatal)
@@ -408,7 +409,8 @@ static void on_post(void *arg)
 static void *poster(void *arg)
 {
     for (intptr_t i = 0; i < POSTS; i++)
-        ck_assert_int_eq(co_loop_post(arg, on_post, (void *)i), 0);
+        ck_assert_int_eq(co_port_post(arg, on_post, (void *)i), 0);
+    co_port_unref(arg);
     return NULL;
 }
 
@@ -418,7 +420,7 @@ static int posts_main(void *arg)
     posts_seen = 0;
     post_waiter = co_spawn(wait_for_ever, NULL);
     pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, poster, co_loop_self()), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, poster, co_port_get()), 0);
     ck_assert_int_eq(co_join(post_waiter, CO_NO_DEADLINE, NULL), 0);
     pthread_join(thread, NULL);
     return posts_seen;
@@ -439,7 +441,7 @@ static int nested_main(void *arg)
 START_TEST(outside_and_nested)
 {
     ck_assert_ptr_null(co_self());
-    ck_assert_ptr_null(co_loop_self());
+    ck_assert_ptr_null(co_port_get());
     ck_assert_ptr_null(co_spawn(give, NULL));
     ck_assert_int_eq(run(nested_main), -EBUSY);
 }
