@@ -84,7 +84,7 @@ static int64_t number(struct argp_state *state, const char *option, const char *
 static void choose_engine(struct argp_state *state, struct extract_options *o, const char *text)
 {
     if (domain_engine_find_kind(text, strlen(text), &o->engine) < 0)
-        argp_error(state, "--engine: there is no '%s'; see --help", text);
+        argp_error(state, "--engine is one of %s, not '%s'", domain_engine_words(), text);
 }
 
 static void choose_fields(struct argp_state *state, struct extract_options *o, const char *text)

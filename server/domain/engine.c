@@ -35,6 +35,16 @@ const char *domain_engine_word(enum domain_engine_kind kind)
     return words[kind];
 }
 
+const char *domain_engine_words(void)
+{
+    static const char list[] =
+#define DOMAIN_ENGINE(name, word, what) ", " word
+#include "server/domain/engine.def"
+#undef DOMAIN_ENGINE
+        ;
+    return list + 2;
+}
+
 int domain_engine_find_kind(const char *word, size_t len, enum domain_engine_kind *ret_kind)
 {
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {

@@ -20,6 +20,8 @@ enum domain_engine_kind {
 
 /* "regex-each" */
 const char *domain_engine_word(enum domain_engine_kind kind);
+/* All of them, for messages: "scan, regex-each, ..."; static. */
+const char *domain_engine_words(void);
 /* The engine of that name (len bytes); 0 or -ENOENT. */
 MUST_USE int domain_engine_find_kind(const char *word, size_t len,
                                      enum domain_engine_kind *ret_kind);

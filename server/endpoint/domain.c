@@ -129,8 +129,9 @@ static int choose_engine(struct http_request *req, struct http_response *res, st
     if (value.data == NULL)
         return 0;
     if (domain_engine_find_kind(value.data, value.len, ret_engine) < 0) {
-        http_problem(res, HTTP_400_BAD_REQUEST, "there is no engine '%.*s'", (int)value.len,
-                     value.data);
+        /* the list before the word: a long one is cut at its end */
+        http_problem(res, HTTP_400_BAD_REQUEST, "engine is one of %s, not '%.*s'",
+                     domain_engine_words(), (int)value.len, value.data);
         return HTTP_400_BAD_REQUEST;
     }
     if (*ret_engine == DOMAIN_ENGINE_SCAN || settings->test_endpoints)

@@ -194,6 +194,8 @@ class Extract(unittest.TestCase):
             done = self.extract(*args)
             self.assertEqual((done.returncode, done.stdout), (2, b""), args)
             self.assertNotEqual(done.stderr, b"", args)
+        self.assertIn(b"--engine is one of scan, regex-each, regex, pcre, pcre-jit, not 'perl'",
+                      self.extract("--engine=perl").stderr)
 
     def test_a_missing_file(self):
         done = self.extract(self.file("a", "http://a.com/\n"), "/no/such/file")

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,6 +88,21 @@ START_TEST(names)
 }
 END_TEST
 
+/* A message that names every engine: in the order of the table, each word known again. */
+START_TEST(the_list_of_words_has_every_engine)
+{
+    char list[256];
+    size_t n = 0;
+    snprintf(list, sizeof list, "%s", domain_engine_words());
+    for (char *word = strtok(list, ", "); word != NULL; word = strtok(NULL, ", ")) {
+        enum domain_engine_kind kind;
+        ck_assert_int_eq(domain_engine_find_kind(word, strlen(word), &kind), 0);
+        ck_assert_uint_eq(kind, n++);
+    }
+    ck_assert_uint_eq(n, DOMAIN_ENGINE_COUNT);
+}
+END_TEST
+
 /* Memory-deny-write-execute (Linux 6.3): what a hardened service unit does. */
 #define DENY_PRCTL 65
 #define DENY_EXEC  1
@@ -118,4 +134,5 @@ END_TEST
 /* The JIT first: once it ran in this process it has executable memory to use again. */
 SUITE_MAIN("engine", SUITE_TEST(no_silent_fall_back_where_the_jit_may_not_run),
            SUITE_LOOP(regex_engines_answer_as_the_sample, engine_cases),
-           SUITE_TEST(scan_is_the_real_extraction), SUITE_TEST(names))
+           SUITE_TEST(scan_is_the_real_extraction), SUITE_TEST(names),
+           SUITE_TEST(the_list_of_words_has_every_engine))
