@@ -99,7 +99,7 @@ static void nothing(void *arg)
 
 START_TEST(a_worker_that_has_ended_takes_nothing)
 {
-    struct worker w = {.loop = NULL};
+    struct worker w = {.port = NULL};
     pthread_mutex_init(&w.port_lock, NULL);
     ck_assert_int_eq(coroutine_post(&w, nothing, NULL), -ESHUTDOWN);
     pthread_mutex_destroy(&w.port_lock);
