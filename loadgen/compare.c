@@ -56,6 +56,16 @@ static int add_target(struct lg_candidate *c, const char *text, struct lg_why *w
     return 0;
 }
 
+/* Better said before a server is started for each block. */
+static bool is_mode(const char *name)
+{
+    static const char *const modes[] = {"coroutine", "thread", "prefork"};
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+        if (strcmp(modes[i], name) == 0)
+            return true;
+    return false;
+}
+
 static int add_modes(const char *list, struct lg_candidate *ret_list, size_t *n, struct lg_why *why)
 {
     while (*list != '\0') {
@@ -69,6 +79,11 @@ static int add_modes(const char *list, struct lg_candidate *ret_list, size_t *n,
         *c = (struct lg_candidate){0};
         memcpy(c->mode, list, bytes);
         memcpy(c->name, list, bytes);
+        if (!is_mode(c->mode)) {
+            lg_why_set(why, "--modes: there is no mode '%s': coroutine, thread or prefork",
+                       c->mode);
+            return -EINVAL;
+        }
         unsigned same = 1;
         for (size_t i = 0; i + 1 < *n; i++)
             same += strcmp(ret_list[i].mode, c->mode) == 0;

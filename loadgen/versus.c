@@ -134,17 +134,25 @@ static void print_failures(FILE *out, const char *name, const char *part, const 
 
 /* ---- what it shows ---- */
 
+/* Two digits that say something, also of a small ratio. */
+static int places(double ratio)
+{
+    return ratio < 0.1 ? 3 : 2;
+}
+
 void lg_pair_text(const struct lg_comparison *c, const struct lg_pair *pair, char *text,
                   size_t bytes)
 {
     const char *a = c->candidates[pair->a].name, *b = c->candidates[pair->b].name;
     const struct lg_effect *e = &pair->effect;
+    char ratio[64];
+    snprintf(ratio, sizeof ratio, "[%.*f, %.*f], p=%.3f", places(e->low), e->low, places(e->high),
+             e->high, pair->p);
     if (pair->shown)
-        snprintf(text, bytes, "%s %.2fx %s [%.2f, %.2f], p=%.3f", a, e->ratio, b, e->low, e->high,
-                 pair->p);
+        snprintf(text, bytes, "%s %.*fx %s %s", a, places(e->ratio), e->ratio, b, ratio);
     else
-        snprintf(text, bytes, "%s and %s: no difference shown (%.2fx [%.2f, %.2f], p=%.3f)", a, b,
-                 e->ratio, e->low, e->high, pair->p);
+        snprintf(text, bytes, "%s and %s: no difference shown (%.*fx %s)", a, b, places(e->ratio),
+                 e->ratio, ratio);
 }
 
 size_t lg_leaders(const struct lg_comparison *c, enum lg_metric metric, char *text, size_t bytes)

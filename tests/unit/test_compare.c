@@ -59,6 +59,7 @@ static const struct {
     {"coroutine,coroutine", {0}, 0, 2, "coroutine#2", 0},
     {"coroutine", {0}, -EINVAL, 0, "", 0},
     {"coroutine,,thread", {0}, -EINVAL, 0, "", 0},
+    {"coroutine,threads", {0}, -EINVAL, 0, "", 0},
     {"", {"a=http://h/x,y", "b=http://h/,1"}, 0, 2, "b", 1},
     {"", {"a=http://h/", "b=http://h/,2147483647"}, -EINVAL, 0, "", 0},
     {"", {"a=http://h/", "b=http://h/", "a=http://i/"}, -EINVAL, 0, "", 0},

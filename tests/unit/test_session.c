@@ -473,6 +473,7 @@ START_TEST(draining_answers_what_came_and_closes)
     ck_assert_int_eq(read_statuses(pair_out(&p), false, statuses, 2), 2);
     ck_assert_ptr_nonnull(strstr(pair_out(&p), "Connection: close\r\n"));
     ck_assert_int_eq(test_seen.why, HTTP_CLOSE_DRAIN);
+    ck_assert(p.is_shut); /* and reads on: one more request on its way is no reset */
     pair_fini(&p);
 }
 END_TEST

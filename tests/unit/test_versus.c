@@ -221,5 +221,19 @@ START_TEST(leaders_in_words)
 }
 END_TEST
 
-SUITE_MAIN("versus", SUITE_TEST(table_and_verdicts), SUITE_LOOP(doubts_are_said, doubts),
-           SUITE_TEST(summary_of_several), SUITE_TEST(leaders_in_words))
+START_TEST(small_ratios_keep_two_digits)
+{
+    struct lg_pair pair = {.a = 0, .b = 1, .shown = true, .p = 0.0104};
+    pair.effect = (struct lg_effect){.ratio = 0.0123, .low = 0.004, .high = 0.5};
+    char text[200];
+    setup();
+    lg_pair_text(c, &pair, text, sizeof text);
+    ck_assert_str_eq(text, "first 0.012x second [0.004, 0.50], p=0.010");
+    lg_comparison_fini(c);
+    free(c);
+}
+END_TEST
+
+SUITE_MAIN("versus", SUITE_TEST(small_ratios_keep_two_digits), SUITE_TEST(table_and_verdicts),
+           SUITE_LOOP(doubts_are_said, doubts), SUITE_TEST(summary_of_several),
+           SUITE_TEST(leaders_in_words))
