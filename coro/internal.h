@@ -181,7 +181,7 @@ struct co_loop {
 
     pthread_t thread;
     int64_t watchdog_ns; /* not above 0: not watched */
-    bool is_polling;     /* atomic */
+    bool is_polling;     /* atomic: nothing for the watchdog to judge */
     pid_t tid;
     bool is_watch_told;     /* these four: the watchdog's */
     int64_t watch_delay_ns; /* time it had waited for a CPU when the stretch began; -1: not read */

@@ -184,7 +184,10 @@ void coro_dump_if_asked(struct co_loop *loop)
     if (LIKELY(asked == loop->dumps_seen))
         return;
     loop->dumps_seen = asked;
+    /* Naming frames and writing take their time; whoever asked wants no word of that. */
+    __atomic_store_n(&loop->is_polling, true, __ATOMIC_RELAXED);
     dump_to_stderr(loop, "coro: report of tasks");
+    __atomic_store_n(&loop->is_polling, false, __ATOMIC_RELAXED);
 }
 
 /* ---- deadlock ---- */

@@ -1,8 +1,11 @@
 /* Who is reported for blocking a loop, how often, and who is not. */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "child.h"
 #include "coro/inspect.h"
@@ -221,7 +224,49 @@ START_TEST(a_programs_own_handler_stays)
 END_TEST
 
 /* The first: in its child no loop has been watched yet. */
-SUITE_MAIN("watchdog", SUITE_TEST(a_programs_own_handler_stays),
+/* Takes what is in the pipe, and all that follows, when the loop has waited for long. */
+static void *read_late(void *arg)
+{
+    char block[4096];
+    usleep(6 * LIMIT_NS / NS_PER_US);
+    while (read(*(int *)arg, block, sizeof block) > 0)
+        ;
+    return NULL;
+}
+
+static int asks_for_a_report(void *arg)
+{
+    (void)arg;
+    ck_assert_int_gt(co_dump_request(), 0);
+    return co_sleep(NS_PER_MS);
+}
+
+/* It names frames and writes on the loop itself, which takes its time. */
+START_TEST(a_report_that_was_asked_for_is_no_blocking)
+{
+    for (int tries = 0; tries < 20 && (tries == 0 || told.count > 0); tries++) {
+        int ends[2], kept = dup(STDERR_FILENO);
+        pthread_t reader;
+        ck_assert_int_eq(pipe(ends), 0);
+        ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+        while (write(ends[1], "", 1) == 1)
+            ;
+        ck_assert_int_eq(fcntl(ends[1], F_SETFL, 0), 0);
+        ck_assert_int_eq(pthread_create(&reader, NULL, read_late, &ends[0]), 0);
+        ck_assert_int_ge(dup2(ends[1], STDERR_FILENO), 0);
+        close(ends[1]);
+        run(asks_for_a_report, LIMIT_NS);
+        ck_assert_int_ge(dup2(kept, STDERR_FILENO), 0);
+        close(kept);
+        ck_assert_int_eq(pthread_join(reader, NULL), 0);
+        close(ends[0]);
+    }
+    ck_assert_msg(told.count == 0, "%s", told.task);
+}
+END_TEST
+
+SUITE_MAIN("watchdog", SUITE_TEST(a_report_that_was_asked_for_is_no_blocking),
+           SUITE_TEST(a_programs_own_handler_stays),
            SUITE_TEST(a_stretch_is_told_once_with_all_that_is_known),
            SUITE_TEST(the_next_stretch_is_told_too), SUITE_TEST(a_task_may_ask_to_be_left_alone),
            SUITE_LOOP(waiting_and_yielding_are_no_blocking, innocent),
