@@ -9,9 +9,9 @@ import sys
 import time
 import unittest
 
-from domaind import ROOT, Domaind
+from domaind import ROOT, SANITIZE, Domaind, patiently, wait_until
 from lifecycle import Load
-from modes import SAMPLE, Connection, counter, each_mode
+from modes import SAMPLE, Connection, counter, each_mode, wait_till_read
 
 try:
     from prometheus_client.openmetrics import parser as openmetrics
@@ -139,11 +139,8 @@ class Formats(unittest.TestCase):
 
 
 class Values(unittest.TestCase):
-    def wait_for(self, server, pattern, is_right, seconds=15):
-        deadline = time.monotonic() + seconds
-        while not is_right(value := counter(server, pattern)):
-            self.assertLess(time.monotonic(), deadline, f"{pattern} is {value}")
-            time.sleep(0.05)
+    def wait_for(self, server, pattern, is_right):
+        wait_until(lambda: is_right(counter(server, pattern)), lambda: f"{pattern} is {counter(server, pattern)}")
 
     @each_mode
     def test_what_is_running(self, mode):
@@ -154,7 +151,8 @@ class Values(unittest.TestCase):
 
     @each_mode
     def test_connections_by_state(self, mode):
-        with Domaind(mode, "--admin-listen=127.0.0.1:0", "--children=3", "--min-spare=3", "--max-spare=3") as server:
+        with Domaind(mode, "--admin-listen=127.0.0.1:0", "--children=3", "--min-spare=3", "--max-spare=3",
+                     "--header-timeout=10m") as server:
             idle, half = Connection(server), Connection(server)
             idle.send()
             idle.receive()
@@ -169,10 +167,15 @@ class Values(unittest.TestCase):
             half.close()
 
     def test_connections_that_nobody_takes(self):
-        with Domaind("prefork", "--admin-listen=127.0.0.1:0", "--children=1", "--min-spare=1", "--max-spare=1") as server:
+        patiently(self.check_queue)
+
+    def check_queue(self, scale):
+        """The one child is told before long to give up who keeps others waiting."""
+        with Domaind("prefork", "--admin-listen=127.0.0.1:0", "--children=1", "--min-spare=1", "--max-spare=1",
+                     f"--header-timeout={10 * scale}s") as server:
             first = Connection(server)
             first.socket.sendall(b"GET /livez HT")
-            time.sleep(0.3)
+            wait_till_read(server, first.socket)
             others = [Connection(server) for _ in range(3)]
             server.port = int(re.search(r"administrators: listening on \S*:(\d+)", server.stderr).group(1))
             self.wait_for(server, r'domaind_connections\{state="queued"\}', lambda n: n == 3)
@@ -199,7 +202,7 @@ class Values(unittest.TestCase):
             self.assertGreaterEqual(values["domaind_profile_scopes_total"], 100)
             self.assertGreater(values["domaind_profile_run_seconds_total"], 0)
             self.assertTrue(0 < values["domaind_profile_overhead_ratio"] < 0.5)
-            self.assertTrue(0 < values["domaind_profile_scope_cost_seconds"] < 1e-5)
+            self.assertTrue(0 < values["domaind_profile_scope_cost_seconds"] < (1e-3 if SANITIZE else 1e-5))
             server.request("POST", "/profile/stop")
             self.assertEqual(counter(server, "domaind_profile_recording"), 0)
         with Domaind(mode, "--profile=off") as server:
@@ -207,8 +210,11 @@ class Values(unittest.TestCase):
 
     @each_mode
     def test_limits_that_were_hit(self, mode):
-        flags = ("--target-max=100", "--header-max=400", "--body-max=10", "--header-timeout=300ms",
-                 "--idle-timeout=300ms", "--requests-per-connection=2", "--linger-timeout=100ms")
+        patiently(lambda scale: self.check_limits(mode, scale))
+
+    def check_limits(self, mode, scale):
+        flags = ("--target-max=100", "--header-max=400", "--body-max=10", f"--header-timeout={300 * scale}ms",
+                 f"--idle-timeout={300 * scale}ms", "--requests-per-connection=2", "--linger-timeout=100ms")
         with Domaind(mode, *flags) as server:
             long = "a" * 600
             self.assertEqual(server.get("/" + long)[0], 414)
@@ -248,7 +254,7 @@ class Exact(unittest.TestCase):
                 before = {}
                 for round_number in range(60):
                     if round_number % 3 == 0:
-                        os.kill(self.one_child(server), signal.SIGKILL)
+                        self.kill_one(server)
                     now = samples(scrape(server)[1])
                     for name, value in before.items():
                         if re.search(r"_(total|bucket|count|sum)(\{|$)", name):
@@ -263,14 +269,16 @@ class Exact(unittest.TestCase):
             self.assertLessEqual(counted, answered + 20 + load.repeated + len(load.failures))
             self.assertEqual(counter(server, "domaind_workers_died_total"), 20)
 
-    def one_child(self, server):
-        children, deadline = [], time.monotonic() + 60
-        while not children:  # late on a machine under load is 503, as anywhere; all may be dead
-            self.assertLess(time.monotonic(), deadline, "no child is alive")
+    def kill_one(self, server):
+        def listed():
             status, _, body = server.get("/tasks?format=json")
-            self.assertIn(status, (200, 503), body)
-            children = json.loads(body)["children"] if status == 200 else []
-        return children[-1]["pid"]
+            self.assertEqual(status, 200, body)
+            return [child["pid"] for child in json.loads(body)["children"]]
+
+        pid = wait_until(listed, "no child is alive")[-1]  # all may be dead just now
+        self.assertGreater(pid, 1)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid not in listed(), "it is listed for ever")  # or it would be killed twice
 
     @each_mode
     def test_sums_over_workers_are_what_was_sent(self, mode):
