@@ -64,6 +64,8 @@ for path in "profile?format=text" "profile?format=json" metrics tasks; do
 done
 stop
 
+"$bin/coro_bench" yield yield_accounted spawn_join channel >"$work/out"
+
 for format in ndjson tsv text; do
     "$bin/domainc" extract -j1 --format=$format "$work/urls" >"$work/out"
 done

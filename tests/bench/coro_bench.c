@@ -1,5 +1,7 @@
 /* Measures the runtime: prints "name value unit" lines (./dev bench coro).
  *
+ *   coro_bench [FIGURE...]     switch, yield, ...; without: all
+ *
  * Each figure is the median of several rounds.  coro.echo is a ratio of CPU
  * time per message: the runtime's echo server against a bare epoll one, each
  * in a child process of its own, driven by the same client, rounds
@@ -342,30 +344,59 @@ static double echo_us(void (*serve)(int))
            ECHO_MESSAGES;
 }
 
-int main(void)
+static void report_echo(void)
 {
     double values[ROUNDS], base[ROUNDS];
-    for (int i = 0; i < ROUNDS; i++)
-        values[i] = switch_ns();
-    report("coro.switch", median(values, ROUNDS), "ns");
-    for (int i = 0; i < ROUNDS; i++)
-        values[i] = in_loop(yield_main, &unaccounted);
-    report("coro.yield", median(values, ROUNDS), "ns");
-    for (int i = 0; i < ROUNDS; i++)
-        values[i] = in_loop(yield_main, NULL);
-    report("coro.yield_accounted", median(values, ROUNDS), "ns");
-    for (int i = 0; i < ROUNDS; i++)
-        values[i] = in_loop(spawn_main, &unaccounted);
-    report("coro.spawn_join", median(values, ROUNDS), "ns");
-    for (int i = 0; i < ROUNDS; i++)
-        values[i] = in_loop(chan_main, &unaccounted);
-    report("coro.channel", median(values, ROUNDS), "ns");
     for (int i = 0; i < ROUNDS; i++) {
         base[i] = echo_us(serve_epoll);
         values[i] = echo_us(serve_coro) / base[i];
     }
     report("coro.echo_base", median(base, ROUNDS), "us");
     report("coro.echo", median(values, ROUNDS), "x");
-    report("coro.million", in_loop(million_main, NULL), "bytes");
+}
+
+static void report_switch(void)
+{
+    double values[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++)
+        values[i] = switch_ns();
+    report("coro.switch", median(values, ROUNDS), "ns");
+}
+
+static void report_loops(const char *name, co_fn *fn, const struct co_options *options)
+{
+    double values[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++)
+        values[i] = in_loop(fn, options);
+    report(name, median(values, ROUNDS), "ns");
+}
+
+/* Is the figure among those asked for?  None asked for: all are. */
+static bool is_asked(char *const *names, const char *name)
+{
+    bool is_any = *names != NULL;
+    while (*names != NULL)
+        if (strcmp(*names++, name) == 0)
+            return true;
+    return !is_any;
+}
+
+int main(int argc, char **argv)
+{
+    char **names = argv + (argc > 0);
+    if (is_asked(names, "switch"))
+        report_switch();
+    if (is_asked(names, "yield"))
+        report_loops("coro.yield", yield_main, &unaccounted);
+    if (is_asked(names, "yield_accounted"))
+        report_loops("coro.yield_accounted", yield_main, NULL);
+    if (is_asked(names, "spawn_join"))
+        report_loops("coro.spawn_join", spawn_main, &unaccounted);
+    if (is_asked(names, "channel"))
+        report_loops("coro.channel", chan_main, &unaccounted);
+    if (is_asked(names, "echo"))
+        report_echo();
+    if (is_asked(names, "million"))
+        report("coro.million", in_loop(million_main, NULL), "bytes");
     return 0;
 }
