@@ -22,18 +22,25 @@ int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *
     return span_ns;
 }
 
-void cl_args_take_urls(struct argp_state *state, struct cl_args_input *input)
+error_t cl_args_on_input(int key, char *arg, struct argp_state *state, struct cl_args_input *input)
 {
-    input->urls = state->argv + state->next;
-    input->url_count = state->argc - state->next;
-}
-
-void cl_args_need_input(struct argp_state *state, const struct cl_args_input *input)
-{
-    if (input->file != NULL && input->url_count > 0)
-        argp_error(state, "either -f FILE or URL..., not both");
-    if (input->file == NULL && input->url_count == 0)
-        argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
+    switch (key) {
+    case 'f':
+        input->file = arg;
+        return 0;
+    case ARGP_KEY_ARGS:
+        input->urls = state->argv + state->next;
+        input->url_count = state->argc - state->next;
+        return 0;
+    case ARGP_KEY_END:
+        if (input->file != NULL && input->url_count > 0)
+            argp_error(state, "either -f FILE or URL..., not both");
+        if (input->file == NULL && input->url_count == 0)
+            argp_error(state, "which URLs? -f FILE (- is standard input), or URL...");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 const char *cl_args_input_name(const struct cl_args_input *input)

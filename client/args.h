@@ -23,9 +23,9 @@ int64_t cl_args_count(struct argp_state *state, const char *name, const char *ar
 /* A time above zero, such as 10s. */
 int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *arg);
 
-/* For ARGP_KEY_ARGS and ARGP_KEY_END: take the URLs; insist on one of the two sources. */
-void cl_args_take_urls(struct argp_state *state, struct cl_args_input *input);
-void cl_args_need_input(struct argp_state *state, const struct cl_args_input *input);
+/* The keys of that (-f FILE, the URLs), of which one source must be given; what a
+ * parser of options returns for any key that is not its own. */
+error_t cl_args_on_input(int key, char *arg, struct argp_state *state, struct cl_args_input *input);
 
 /* The file's name, or a word for the command line; static or borrowed. */
 const char *cl_args_input_name(const struct cl_args_input *input);

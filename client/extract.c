@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/args.h"
 #include "client/command.h"
 #include "client/extract.h"
+#include "client/output.h"
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/base/units.h"
@@ -73,14 +75,6 @@ static int choose(struct argp_state *state, const char *option, const char *text
     return 0;
 }
 
-static int64_t number(struct argp_state *state, const char *option, const char *text, int64_t max)
-{
-    int64_t value = 0;
-    if (units_parse_int(text, 1, max, &value) < 0)
-        argp_error(state, "%s: '%s' is not a number from 1 to %" PRId64, option, text, max);
-    return value;
-}
-
 static void choose_engine(struct argp_state *state, struct extract_options *o, const char *text)
 {
     if (domain_engine_find_kind(text, strlen(text), &o->engine) < 0)
@@ -122,13 +116,14 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
         o->errors = (enum extract_errors)choose(state, "errors", arg, errors, ARRAY_LEN(errors));
         return 0;
     case KEY_COUNT:
-        o->count_top = arg == NULL ? COUNT_TOP_DEFAULT : number(state, "--count", arg, INT64_MAX);
+        o->count_top =
+            arg == NULL ? COUNT_TOP_DEFAULT : cl_args_count(state, "--count", arg, 1, INT64_MAX);
         return 0;
     case 'j':
-        o->jobs = (unsigned)number(state, "-j", arg, JOBS_MAX);
+        o->jobs = (unsigned)cl_args_count(state, "-j", arg, 1, JOBS_MAX);
         return 0;
     case KEY_REPEAT:
-        o->repeat = number(state, "--repeat", arg, INT64_MAX);
+        o->repeat = cl_args_count(state, "--repeat", arg, 1, INT64_MAX);
         return 0;
     case KEY_PROFILE:
         o->profile_sort = arg == NULL ? "cumulative" : arg;
@@ -253,9 +248,9 @@ static int run_repeat(const struct extract_options *o)
     double spent_ns = (double)(clock_now_ns() - start_ns);
     int rv = 0;
     if (error == DOMAIN_OK) {
-        rv = extract_write(STDOUT_FILENO, domain.at, domain.len);
+        rv = cl_write_all(STDOUT_FILENO, domain.at, domain.len);
         if (rv == 0)
-            rv = extract_write(STDOUT_FILENO, "\n", 1);
+            rv = cl_write_all(STDOUT_FILENO, "\n", 1);
     }
     if (error != DOMAIN_OK)
         cl_complain("%s", domain_error_text(error));
@@ -306,7 +301,7 @@ static int print_profile(const char *sort)
     prof_worker_close();
     int rv = profile_own_finish(sort, &text);
     if (rv == 0)
-        rv = extract_write(STDOUT_FILENO, text.data, text.len);
+        rv = cl_write_all(STDOUT_FILENO, text.data, text.len);
     buf_fini(&text);
     return rv;
 }

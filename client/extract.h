@@ -99,5 +99,3 @@ MUST_USE int extract_counts_print(struct extract_counts *counts, size_t top, str
 /* The files' lines through o->jobs workers to standard output, in order.
  * Returns the exit code; what went wrong has been said. */
 int extract_run(const struct extract_options *o);
-/* All of it to the descriptor; 0 or -errno. */
-MUST_USE int extract_write(int fd, const char *at, size_t n);

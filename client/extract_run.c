@@ -24,6 +24,7 @@
 #include "client/extract.h"
 #include "client/extract_read.h"
 #include "client/lines.h"
+#include "client/output.h"
 #include "client/progress.h"
 #include "coro/base/clock.h"
 #include "coro/base/err.h"
@@ -162,21 +163,6 @@ static int work_block(struct worker *w)
 
 /* ---- writing ---- */
 
-int extract_write(int fd, const char *at, size_t n)
-{
-    PROF_SCOPE("{write}");
-    while (n > 0) {
-        ssize_t written = write(fd, at, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        at += written;
-        n -= (size_t)written;
-    }
-    return 0;
-}
-
 static void stop(struct output *out, const char *what, int error)
 {
     cl_progress_clear(&out->progress);
@@ -194,7 +180,7 @@ static bool write_block(struct worker *w, int work_error)
     while (out->next != w->block.number && !out->stop)
         pthread_cond_wait(&out->turn, &out->lock);
     if (!out->stop) {
-        int rv = extract_write(STDOUT_FILENO, w->rows.data, w->rows.len);
+        int rv = cl_write_all(STDOUT_FILENO, w->rows.data, w->rows.len);
         out->lines += w->lines;
         out->bad += w->bad;
         out->bytes += w->block.len;
@@ -274,7 +260,7 @@ static void print_counts(struct job *job, struct worker *workers, size_t n)
         rv = extract_counts_print(workers[0].counts, (size_t)job->o->count_top, &text);
     if (rv < 0)
         stop(&job->out, "counts", rv);
-    else if ((rv = extract_write(STDOUT_FILENO, text.data, text.len)) < 0)
+    else if ((rv = cl_write_all(STDOUT_FILENO, text.data, text.len)) < 0)
         stop(&job->out, "standard output", rv);
     buf_fini(&text);
 }

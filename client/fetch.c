@@ -79,9 +79,6 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     case 'm':
         set_mode(state, args, arg);
         return 0;
-    case 'f':
-        args->input.file = arg;
-        return 0;
     case 'c':
         plan->workers = (unsigned)cl_args_count(state, "-c", arg, 1, WORKERS_MAX);
         return 0;
@@ -106,14 +103,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
     case KEY_CACERT:
         plan->request.ca_file = arg;
         return 0;
-    case ARGP_KEY_ARGS:
-        cl_args_take_urls(state, &args->input);
-        return 0;
-    case ARGP_KEY_END:
-        cl_args_need_input(state, &args->input);
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cl_args_on_input(key, arg, state, &args->input);
     }
 }
 

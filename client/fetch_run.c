@@ -21,6 +21,7 @@
 #include "client/extract.h"
 #include "client/fetch.h"
 #include "client/multi.h"
+#include "client/output.h"
 #include "client/wait.h"
 #include "coro/base/clock.h"
 #include "coro/base/json.h"
@@ -122,15 +123,11 @@ static int write_line(struct shared *shared, const struct buf *line)
     /* tasks need no lock (and must not park with one): they share a thread */
     if (co_self() != NULL && cl_wait_is_pollable(STDOUT_FILENO))
         rv = cl_wait_writable(STDOUT_FILENO);
-    if (rv == 0 && pthread_mutex_lock(&shared->output) == EOWNERDEAD)
+    if (rv < 0)
+        return rv;
+    if (pthread_mutex_lock(&shared->output) == EOWNERDEAD)
         pthread_mutex_consistent(&shared->output);
-    for (size_t done = 0; rv == 0 && done < line->len;) {
-        ssize_t n = write(STDOUT_FILENO, line->data + done, line->len - done);
-        if (n >= 0)
-            done += (size_t)n;
-        else if (errno != EINTR)
-            rv = -errno;
-    }
+    rv = cl_write_all(STDOUT_FILENO, line->data, line->len);
     pthread_mutex_unlock(&shared->output);
     return rv;
 }

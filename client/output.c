@@ -2,12 +2,35 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "client/wait.h"
+#include "coro/prof/prof.h"
 
 #define OUTPUT_BATCH_BYTES 65536
 #define OUTPUT_MAX_BYTES   (16UL << 20)
+
+int cl_write_all(int fd, const char *at, size_t n)
+{
+    PROF_SCOPE("{write}");
+    while (n > 0) {
+        ssize_t written = write(fd, at, n);
+        if (written < 0 && errno == EAGAIN) {
+            /* whom we share a pipe or terminal with may have made it non-blocking */
+            struct pollfd writable = {.fd = fd, .events = POLLOUT};
+            poll(&writable, 1, -1);
+            continue;
+        }
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        at += written;
+        n -= (size_t)written;
+    }
+    return 0;
+}
 
 void cl_output_init(struct cl_output *out, int fd)
 {

@@ -12,6 +12,9 @@
 #include "coro/base/attr.h"
 #include "coro/base/buf.h"
 
+/* All of it to the descriptor, at once; blocks the thread, also inside a task. */
+MUST_USE int cl_write_all(int fd, const char *at, size_t n);
+
 struct cl_output {
     int fd; /* borrowed */
     bool is_pollable;

@@ -19,6 +19,7 @@
 
 #include "client/command.h"
 #include "client/errors.h"
+#include "client/output.h"
 #include "coro/base/buf.h"
 #include "coro/base/err.h"
 #include "server/domain/domain.h"
@@ -153,20 +154,6 @@ static int fetch(const char *url, time_t have_s, struct download *d)
 
 /* ---- replacing ---- */
 
-static int write_all(int fd, const char *at, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, at, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        at += written;
-        n -= (size_t)written;
-    }
-    return 0;
-}
-
 /* The folder's entry is on disk too. */
 static void sync_folder(const char *path)
 {
@@ -190,7 +177,7 @@ static int replace(const char *path, const struct download *d)
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int rv = write_all(fd, d->text.data, d->text.len);
+    int rv = cl_write_all(fd, d->text.data, d->text.len);
     /* its time is the server's: what the next update asks with */
     const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = (time_t)d->modified_s}};
     if (rv == 0 && d->modified_s > 0 && futimens(fd, times) < 0)

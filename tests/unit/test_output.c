@@ -1,6 +1,7 @@
 /* Output: all of it arrives; a full disk and a closed pipe are noticed and kept. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,54 @@ START_TEST(a_closed_pipe_is_noticed)
     ck_assert_int_eq(cl_output_flush(&out), -EPIPE);
     ck_assert_int_eq(cl_output_close(&out), -EPIPE);
     cl_output_fini(&out);
+}
+END_TEST
+
+/* ---- all at once ---- */
+
+static void *swallow(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    char bytes[4096];
+    ssize_t n;
+    intptr_t total = 0;
+    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+        total += n;
+    close(fd);
+    return (void *)total;
+}
+
+/* A pipe that somebody else who has it made non-blocking is waited for all the same. */
+START_TEST(all_is_written_whatever_the_flags_of_the_pipe)
+{
+    static const char text[1 << 20];
+    static const int flags[] = {0, O_NONBLOCK};
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        int fds[2];
+        pthread_t reader;
+        void *total;
+        ck_assert_int_eq(pipe(fds), 0);
+        ck_assert_int_eq(fcntl(fds[1], F_SETFL, flags[i]), 0);
+        ck_assert_int_eq(pthread_create(&reader, NULL, swallow, (void *)(intptr_t)fds[0]), 0);
+        ck_assert_int_eq(cl_write_all(fds[1], text, sizeof text), 0);
+        close(fds[1]);
+        pthread_join(reader, &total);
+        ck_assert_int_eq((intptr_t)total, sizeof text);
+    }
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_is_told)
+{
+    int fds[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(pipe(fds), 0);
+    close(fds[0]);
+    ck_assert_int_eq(cl_write_all(full, "text", 4), -ENOSPC);
+    ck_assert_int_eq(cl_write_all(full, NULL, 0), 0);
+    ck_assert_int_eq(cl_write_all(fds[1], "text", 4), -EPIPE);
+    close(fds[1]);
+    close(full);
 }
 END_TEST
 
@@ -84,4 +133,5 @@ START_TEST(a_slow_reader_gets_everything)
 END_TEST
 
 SUITE_MAIN("output", SUITE_TEST(a_full_disk_is_noticed), SUITE_TEST(a_closed_pipe_is_noticed),
-           SUITE_TEST(a_slow_reader_gets_everything))
+           SUITE_TEST(all_is_written_whatever_the_flags_of_the_pipe),
+           SUITE_TEST(what_cannot_be_written_is_told), SUITE_TEST(a_slow_reader_gets_everything))
