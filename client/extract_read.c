@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,11 +86,18 @@ static bool open_next(struct extract_input *in, int *ret_error)
 /* One read: what a pipe has now is worked on now.  Bytes, 0 at the end, -errno. */
 static ssize_t read_some(int fd, char *at, size_t cap)
 {
-    ssize_t n;
-    do {
-        n = read(fd, at, cap);
-    } while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
+    for (;;) {
+        ssize_t n = read(fd, at, cap);
+        if (n >= 0)
+            return n;
+        if (errno == EAGAIN) {
+            /* whom we share a pipe or terminal with may have made it non-blocking */
+            struct pollfd readable = {.fd = fd, .events = POLLIN};
+            poll(&readable, 1, -1);
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
 }
 
 /* The first bytes of a file, of which n were read last, may be a mark that belongs

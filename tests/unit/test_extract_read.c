@@ -2,6 +2,7 @@
 #include "client/extract_read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,7 +203,10 @@ START_TEST(errors_end_it)
 }
 END_TEST
 
-/* A pipe that brings one byte at a time, in mid-mark and in mid-line. */
+/* A pipe that brings one byte at a time, in mid-mark and in mid-line; also one that
+ * somebody else who has it made non-blocking. */
+static const int pipe_flags[] = {0, O_NONBLOCK};
+
 START_TEST(bytes_that_trickle)
 {
     static const char sent[] = "\xef\xbb\xbf"
@@ -215,6 +219,7 @@ START_TEST(bytes_that_trickle)
     char text[64];
     size_t len = 0;
     ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(fcntl(fds[0], F_SETFL, pipe_flags[_i]), 0);
     ck_assert_int_eq(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
     close(fds[0]);
     pid_t child = fork();
@@ -248,4 +253,4 @@ END_TEST
 SUITE_MAIN("extract_read", SUITE_LOOP(small_files, cases),
            SUITE_TEST(what_is_cut_by_a_block_is_carried_over),
            SUITE_TEST(a_line_that_is_far_too_long), SUITE_TEST(a_block_is_of_one_file),
-           SUITE_TEST(errors_end_it), SUITE_TEST(bytes_that_trickle))
+           SUITE_TEST(errors_end_it), SUITE_LOOP(bytes_that_trickle, pipe_flags))
