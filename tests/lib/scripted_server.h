@@ -83,26 +83,43 @@ static inline void scripted_stop(struct scripted_server *s)
 
 /* ---- pieces of scripts ---- */
 
-/* Read one head; false: the peer has gone. */
-static inline bool scripted_read(int fd)
+/* Read one head, with a NUL behind it; false: the peer has gone. */
+static inline bool scripted_read_head(int fd, char *head, size_t cap)
 {
-    char head[4096];
     size_t n = 0;
-    while (n + 1 < sizeof head) {
-        ssize_t rv = recv(fd, head + n, sizeof head - 1 - n, 0);
+    while (n + 1 < cap) {
+        ssize_t rv = recv(fd, head + n, cap - 1 - n, 0);
         if (rv <= 0)
             return false;
         n += (size_t)rv;
         head[n] = '\0';
-        if (strcmp(head + n - 4, "\r\n\r\n") == 0)
+        if (n >= 4 && strcmp(head + n - 4, "\r\n\r\n") == 0)
             return true;
     }
     return false;
 }
 
+static inline bool scripted_read(int fd)
+{
+    char head[4096];
+    return scripted_read_head(fd, head, sizeof head);
+}
+
+/* False: the peer has gone. */
+static inline bool scripted_send_bytes(int fd, const char *at, size_t n)
+{
+    for (size_t sent = 0; sent < n;) {
+        ssize_t rv = send(fd, at + sent, n - sent, MSG_NOSIGNAL);
+        if (rv < 0)
+            return false;
+        sent += (size_t)rv;
+    }
+    return true;
+}
+
 static inline void scripted_send(int fd, const char *text)
 {
-    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+    (void)scripted_send_bytes(fd, text, strlen(text));
 }
 
 /* Everything that comes, until the peer has gone. */
