@@ -48,11 +48,11 @@ static inline void site_meet(void)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 120; /* they never meet: most_busy tells */
-    int rv = 0;
+    until.tv_sec += 120;
     pthread_mutex_lock(&site.lock);
-    while (site.most_busy < site.meet && rv == 0)
-        rv = pthread_cond_timedwait(&site.change, &site.lock, &until);
+    while (site.most_busy < site.meet)
+        if (pthread_cond_timedwait(&site.change, &site.lock, &until) != 0)
+            site.meet = 0; /* they never meet, as most_busy tells: no more waiting for it */
     pthread_mutex_unlock(&site.lock);
 }
 
