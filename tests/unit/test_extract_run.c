@@ -103,7 +103,7 @@ START_TEST(rows_come_in_the_order_of_the_input)
     struct input in;
     struct said s;
     input_init(&in);
-    add_uneven_blocks(&in, 12);
+    add_uneven_blocks(&in, 6);
     o.jobs = jobs[_i];
     char *paths[] = {path_of(&in), in.path}; /* the second file behind the first */
     extract(&s, &o, paths, 1);
@@ -296,7 +296,7 @@ static void check_lost(struct extract_options *o, int to, const char *why)
     struct input in;
     struct said s;
     input_init(&in);
-    add_uneven_blocks(&in, 8);
+    add_uneven_blocks(&in, 4);
     char *paths[] = {path_of(&in)};
     o->paths = paths;
     o->path_count = 1;
