@@ -1,6 +1,7 @@
 #include "client/wait.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,8 +17,11 @@ bool cl_wait_is_pollable(int fd)
 
 static int wait_for(int fd, unsigned events)
 {
-    if (co_self() == NULL)
+    if (co_self() == NULL) {
+        struct pollfd wanted = {.fd = fd, .events = events == CO_READABLE ? POLLIN : POLLOUT};
+        (void)poll(&wanted, 1, -1); /* if it fails, the read or write that follows says why */
         return 0;
+    }
     int rv = co_wait_fd(fd, events, CO_NO_DEADLINE);
     return rv < 0 ? rv : 0;
 }

@@ -1,7 +1,7 @@
 /* client/wait.h - waiting for standard input and output without stopping a loop.
  *
- *   context  inside a task: parks it; outside: returns 0 at once, and the
- *            read or write that follows blocks the thread
+ *   context  inside a task: parks it; outside: blocks the thread, also where the
+ *            descriptor itself does not (somebody else who has it may have seen to that)
  *   returns  0, or -errno (-ECANCELED: the task was cancelled) */
 #pragma once
 

@@ -1,7 +1,8 @@
-/* What can be waited for, and that waiting parks a task and lets a thread be. */
+/* What can be waited for, and that waiting parks a task and blocks a thread. */
 #include "client/wait.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,14 +32,29 @@ START_TEST(what_can_be_waited_for)
 }
 END_TEST
 
-START_TEST(a_thread_does_not_wait_here)
+static void *write_once(void *arg)
+{
+    usleep(50000);
+    ck_assert_int_eq(write(*(int *)arg, "x", 1), 1);
+    return NULL;
+}
+
+/* Also where read() would not: whom a pipe is shared with may have made it non-blocking. */
+START_TEST(a_thread_blocks)
 {
     int fds[2];
-    ck_assert_int_eq(pipe(fds), 0);
-    ck_assert_int_eq(cl_wait_readable(fds[0]), 0); /* nothing is there; read() would block */
+    char byte;
+    pthread_t writer;
+    ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
     ck_assert_int_eq(cl_wait_writable(fds[1]), 0);
-    close(fds[0]);
+    ck_assert_int_eq(pthread_create(&writer, NULL, write_once, &fds[1]), 0);
+    ck_assert_int_eq(cl_wait_readable(fds[0]), 0);
+    ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+    ck_assert_int_eq(pthread_join(writer, NULL), 0);
     close(fds[1]);
+    ck_assert_int_eq(cl_wait_readable(fds[0]), 0); /* its end is to be read, too */
+    close(fds[0]);
+    ck_assert_int_eq(cl_wait_readable(fds[0]), 0); /* the read says what is wrong */
 }
 END_TEST
 
@@ -77,5 +93,5 @@ START_TEST(a_task_parks)
 }
 END_TEST
 
-SUITE_MAIN("wait", SUITE_TEST(what_can_be_waited_for), SUITE_TEST(a_thread_does_not_wait_here),
+SUITE_MAIN("wait", SUITE_TEST(what_can_be_waited_for), SUITE_TEST(a_thread_blocks),
            SUITE_TEST(a_task_parks))
