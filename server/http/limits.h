@@ -12,7 +12,7 @@ struct http_limits {
     int64_t body_min_bytes_per_s;       /* while we wait for body bytes: 408; 0: none */
     int64_t idle_timeout_ns;            /* between requests: close */
     int64_t write_timeout_ns;           /* without progress of an answer: close */
-    int64_t linger_timeout_ns;          /* reading on after the last answer, so that it arrives */
+    int64_t linger_timeout_ns;          /* reading on after a refusal, so that it arrives */
     size_t target_max_bytes;            /* 414 */
     size_t header_max_bytes;            /* whole head: 431 */
     size_t header_max_count;            /* 431 */

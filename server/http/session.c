@@ -24,6 +24,9 @@
 #include "server/http/work.h"
 
 #define LINGER_MAX_BYTES (8 * 1024 * 1024)
+/* After a drain's last answer only what is on its way is waited for, about a round trip:
+ * others may need the descriptor. */
+#define LINGER_DRAIN_NS (200 * NS_PER_MS)
 
 /* ---- before the handler ---- */
 
@@ -313,7 +316,10 @@ static void linger(struct http_work *w)
     size_t total = 0;
     if (w->io->ops->shut_write(w->io) < 0)
         return;
-    int64_t deadline_ns = clock_add_ns(w->io->ops->now_ns(w->io), w->limits->linger_timeout_ns);
+    int64_t span_ns = w->limits->linger_timeout_ns;
+    if (w->reason == HTTP_CLOSE_DRAIN && span_ns > LINGER_DRAIN_NS)
+        span_ns = LINGER_DRAIN_NS;
+    int64_t deadline_ns = clock_add_ns(w->io->ops->now_ns(w->io), span_ns);
     while (total < LINGER_MAX_BYTES) {
         ssize_t n = w->io->ops->read(w->io, w->in, w->cap, deadline_ns);
         if (n <= 0)

@@ -473,7 +473,8 @@ START_TEST(draining_answers_what_came_and_closes)
     ck_assert_int_eq(read_statuses(pair_out(&p), false, statuses, 2), 2);
     ck_assert_ptr_nonnull(strstr(pair_out(&p), "Connection: close\r\n"));
     ck_assert_int_eq(test_seen.why, HTTP_CLOSE_DRAIN);
-    ck_assert(p.is_shut); /* and reads on: one more request on its way is no reset */
+    ck_assert(p.is_shut); /* and reads on: one more request on its way is no reset ... */
+    ck_assert_int_lt(p.last_deadline_ns, p.now_ns + NS_PER_S); /* ... but not for long */
     pair_fini(&p);
 }
 END_TEST
