@@ -223,7 +223,6 @@ START_TEST(a_programs_own_handler_stays)
 }
 END_TEST
 
-/* The first: in its child no loop has been watched yet. */
 /* Takes what is in the pipe, and all that follows, when the loop has waited for long. */
 static void *read_late(void *arg)
 {
@@ -265,10 +264,11 @@ START_TEST(a_report_that_was_asked_for_is_no_blocking)
 }
 END_TEST
 
-SUITE_MAIN("watchdog", SUITE_TEST(a_report_that_was_asked_for_is_no_blocking),
-           SUITE_TEST(a_programs_own_handler_stays),
+/* The first: in its child no loop has been watched yet. */
+SUITE_MAIN("watchdog", SUITE_TEST(a_programs_own_handler_stays),
            SUITE_TEST(a_stretch_is_told_once_with_all_that_is_known),
            SUITE_TEST(the_next_stretch_is_told_too), SUITE_TEST(a_task_may_ask_to_be_left_alone),
            SUITE_LOOP(waiting_and_yielding_are_no_blocking, innocent),
            SUITE_TEST(a_loop_may_go_unwatched),
-           SUITE_TEST(no_loop_is_blocked_for_longer_than_it_exists))
+           SUITE_TEST(no_loop_is_blocked_for_longer_than_it_exists),
+           SUITE_TEST(a_report_that_was_asked_for_is_no_blocking))
