@@ -21,6 +21,7 @@ struct fd_wait {
 struct fd_probe {
     struct co_list link; /* in the loop's list */
     int fd;
+    unsigned events; /* set of enum co_io_event */
     struct co_task *task;
     struct reactor_watch *watch; /* NULL: closed meanwhile */
 };

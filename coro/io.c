@@ -291,13 +291,26 @@ static void on_probe(void *arg, unsigned events)
     coro_wake(probe->task, 0);
 }
 
+static bool is_probed(const struct co_loop *loop, int fd, unsigned events)
+{
+    LIST_FOR_EACH(link, &loop->probes)
+    {
+        const struct fd_probe *probe = LIST_ENTRY(link, struct fd_probe, link);
+        if (probe->fd == fd && probe->watch != NULL && (probe->events & events) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Watched only while we wait: its owner may close it without telling us. */
 static int wait_probing(struct co_loop *loop, int fd, unsigned events, int64_t deadline_ns)
 {
+    if (is_probed(loop, fd, events))
+        return -EBUSY;
     struct reactor_watch *watch = malloc(reactor_watch_bytes());
     if (watch == NULL)
         return -ENOMEM;
-    struct fd_probe probe = {.fd = fd, .task = loop->self, .watch = watch};
+    struct fd_probe probe = {.fd = fd, .events = events, .task = loop->self, .watch = watch};
     unsigned what = ((events & CO_READABLE) ? REACTOR_READ : 0U) |
                     ((events & CO_WRITABLE) ? REACTOR_WRITE : 0U);
     int rv = reactor_watch(loop->reactor, watch, fd, what, REACTOR_LEVEL, on_probe, &probe);

@@ -445,6 +445,14 @@ static int wait_watched_main(void *arg)
     int pair[2], result;
     char c;
     make_pair(pair);
+    /* one waiter a direction, also of a descriptor that nobody else has waited for */
+    struct co_task *first = co_spawn(fd_waiter, (void *)(intptr_t)pair[0]);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, soon()), -EBUSY);
+    ck_assert_int_eq(co_wait_fd(pair[0], CO_WRITABLE, soon()), CO_WRITABLE);
+    co_cancel(first);
+    ck_assert_int_eq(co_join(first, soon(), &result), 0);
+    ck_assert_int_eq(result, -ECANCELED);
     ck_assert_int_eq(co_read(pair[0], &c, 1, co_after(NS_PER_MS)), -ETIMEDOUT);
     ck_assert_int_eq(co_wait_fd(pair[0], CO_READABLE, co_after(NS_PER_MS)), -ETIMEDOUT);
     co_detach(co_spawn(late_writer, (void *)(intptr_t)pair[1]));
