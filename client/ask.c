@@ -15,7 +15,6 @@
  * only fail too.  So does an input or output that fails, and a signal; a
  * second signal ends the program at once. */
 #include "client/ask.h"
-#include "coro/base/clock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,6 +30,7 @@
 #include "client/multi.h"
 #include "client/progress.h"
 #include "client/wait.h"
+#include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/io.h"
 #include "coro/sync.h"

@@ -72,10 +72,10 @@ CO_FN CO_MUST_USE int co_connect(int fd, const struct sockaddr *addr, socklen_t 
                                  int64_t deadline_ns);
 
 /* Wait until fd is ready for any of `events` (a set of enum co_io_event, not empty:
- * -EINVAL); returns those that are, both when it has an error or hung up.  Made for descriptors
- * that other code reads, writes and perhaps closes (libcurl): the loop does not know whether they
- * were drained, so each wait asks the kernel.  Closed by other means than co_close it wakes nobody:
- * give it a deadline. */
+ * -EINVAL); returns those that are, both when it has an error or hung up.  Made for
+ * descriptors that other code reads, writes and perhaps closes (libcurl): the loop does
+ * not know whether they were drained, so each wait asks the kernel.  Closed by other
+ * means than co_close it wakes nobody: give it a deadline. */
 CO_FN CO_MUST_USE int co_wait_fd(int fd, unsigned events, int64_t deadline_ns);
 
 /* Wake whoever waits on fd with -EBADF, forget it, close it.  Parked, it is taken

@@ -15,8 +15,8 @@
 /* Starting, warming up and stopping a server, and the pilot. */
 #define BLOCK_EXTRA_S 0.25
 #define OPEN_EXTRA_S  0.1
+#define ROUNDS        6
 /* On a machine that gives us no CPU a short pilot may see nothing at all. */
-#define ROUNDS      6
 #define PILOT_TRIES 5
 #define EMPTY_TRIES 3
 /* Shorter parts than this say nothing. */

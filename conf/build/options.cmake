@@ -29,6 +29,13 @@ target_compile_options(domaind_flags INTERFACE
     -fno-omit-frame-pointer
     # A task's stack ends in a guard; probing makes large frames hit it (CVE-2017-1000364).
     $<$<COMPILE_LANGUAGE:C>:-fstack-clash-protection>)
+# What is not small and of known size, the C library copies and clears sooner than an
+# inlined "rep movs" or "rep stos" has begun.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+    set(by_library -mmemcpy-strategy=libcall:-1:noalign -mmemset-strategy=libcall:-1:noalign)
+    target_compile_options(domaind_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:${by_library}>)
+    target_link_options(domaind_flags INTERFACE ${by_library})
+endif()
 if(DOMAIND_WERROR)
     target_compile_options(domaind_flags INTERFACE -Werror)
 endif()

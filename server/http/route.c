@@ -9,7 +9,7 @@ static bool path_matches(const struct http_route *route, struct http_str path)
 {
     const char *pattern = route->path;
     size_t i = 0;
-    while (i < path.len && pattern[i] == path.data[i] && pattern[i] != '*')
+    while (i < path.len && pattern[i] == path.data[i] && pattern[i] != '*' && pattern[i] != 0)
         i++;
     if (pattern[i] == '*' && pattern[i + 1] == 0 && i > 0 && pattern[i - 1] == '/')
         return true;

@@ -296,12 +296,10 @@ static int set_up(void)
 
 int access_log_open(const char *path, enum access_log_format format)
 {
-    int fd = open_file(path);
+    int rv = set_up();
+    int fd = rv < 0 ? rv : open_file(path);
     if (fd < 0)
         return fd;
-    int rv = set_up();
-    if (rv < 0)
-        return rv;
     lock_all(); /* against the writer of a log that was closed */
     access_log.fd = fd;
     access_log.format = format;

@@ -116,6 +116,7 @@ void coroutine_serve(struct worker *w, int fd)
     w->conn_count++;
     co_detach(task);
 }
+
 /* Close what has been idle for long; serve it instead when a request is there. */
 void coroutine_close_idle(struct worker *w)
 {

@@ -130,6 +130,7 @@ static void stop_accepting(struct worker *w)
         w->accepting[i].task = NULL;
     }
 }
+
 /* ---- a worker ---- */
 
 static int sleep_for_ever(void *arg)
