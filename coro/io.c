@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "coro/base/iov.h"
 #include "coro/fd.h"
 
 #define ACCEPT_PAUSE_FIRST_NS (10 * NS_PER_MS)
@@ -59,14 +60,6 @@ ssize_t co_read(int fd, void *buf, size_t cap, int64_t deadline_ns)
     return rv;
 }
 
-static size_t iov_bytes(const struct iovec *iov, int count)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < count; i++)
-        bytes += iov[i].iov_len;
-    return bytes;
-}
-
 ssize_t co_readv(int fd, const struct iovec *iov, int count, int64_t deadline_ns)
 {
     struct co_loop *loop = coro_self_or_die("co_readv")->loop;
@@ -82,20 +75,6 @@ ssize_t co_readv(int fd, const struct iovec *iov, int count, int64_t deadline_ns
         rv = coro_fd_retry(loop, fd, CO_READABLE, deadline_ns, errno);
     }
     return rv;
-}
-
-/* Drop n written bytes from the front of *iov. */
-static void iov_advance(struct iovec **iov, int *count, size_t n)
-{
-    while (*count > 0 && n >= (*iov)->iov_len) {
-        n -= (*iov)->iov_len;
-        (*iov)++;
-        (*count)--;
-    }
-    if (n > 0 && *count > 0) {
-        (*iov)->iov_base = (char *)(*iov)->iov_base + n;
-        (*iov)->iov_len -= n;
-    }
 }
 
 /* One system call; a peer that is gone is -EPIPE, never a signal, on sockets. */

@@ -9,6 +9,7 @@
  *             stopping hard, -ECONNRESET / -EPIPE the peer went away */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,5 +32,7 @@ struct http_io_ops {
 
 struct http_io {
     const struct http_io_ops *ops;
-    int fd; /* borrowed: the mode opened it and closes it */
+    int fd;       /* borrowed: the mode opened it and closes it */
+    bool is_last; /* behind what is written now comes shut_write, at once: its FIN may travel
+                     with the data, in one packet instead of two */
 };

@@ -148,6 +148,9 @@ void http_overload_refuse(struct http_work *w, enum http_refusal why)
     };
     if (w->app->hooks.on_refuse != NULL)
         w->app->hooks.on_refuse(w->app->hooks.arg, why);
+    /* its worker is for who can be served: sooner than when its slice is over */
+    if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end)
+        http_work_close(w, HTTP_CLOSE_YIELDED, false);
     http_add_field(&w->res, "Retry-After", "1");
     http_problem(&w->res, answers[why].status, "%s", answers[why].text);
 }

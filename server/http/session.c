@@ -335,14 +335,15 @@ static void serve(struct http_work *w)
             http_admit_proxy_header(w);
         if (w->session->state == HTTP_SESSION_PLAIN)
             serve_ready(w);
-        if (http_work_flush(w) < 0 || w->is_closing || w->at == w->end)
+        if (w->is_closing || http_work_flush(w) < 0 || w->at == w->end)
             break;
         if (w->head_deadline_ns == 0) /* a request has begun to come */
             w->head_deadline_ns = clock_add_ns(w->now_ns, w->limits->header_timeout_ns);
     }
     if (w->session->state >= HTTP_SESSION_FULL)
         refuse_connection(w);
-    http_work_flush(w); /* a timed-out head is answered too */
+    if (w->is_closing) /* a timed-out head is answered too */
+        http_work_finish(w);
     if (w->is_lingering && w->error == 0)
         linger(w);
 }

@@ -134,3 +134,11 @@ int http_work_flush(struct http_work *w)
     w->out.len = 0;
     return w->error;
 }
+
+void http_work_finish(struct http_work *w)
+{
+    w->io->is_last = true;
+    if (w->out.len > 0 && http_work_flush(w) == 0)
+        (void)w->io->ops->shut_write(w->io); /* the peer may be gone already */
+    w->io->is_last = false;
+}

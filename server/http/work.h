@@ -80,6 +80,9 @@ void http_work_return(struct http_work *w);
 
 /* Write out what has gathered.  0 or -errno (also kept in w->error). */
 int http_work_flush(struct http_work *w);
+/* The same of the last answers of a connection, and the end of its stream with them, in
+ * one packet where that is possible. */
+void http_work_finish(struct http_work *w);
 /* Close after this answer; of several reasons the first fault stands, else the first. */
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
 

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 
 #include "coro/base/clock.h"
+#include "coro/base/iov.h"
 #include "coro/prof/prof.h"
 #include "server/io/io.h"
 
@@ -98,29 +99,16 @@ static ssize_t block_read(struct http_io *io, void *buf, size_t cap, int64_t dea
     return rv;
 }
 
-/* Drop n written bytes from the front of *iov. */
-static void advance(struct iovec **iov, int *count, size_t n)
-{
-    while (*count > 0 && n >= (*iov)->iov_len) {
-        n -= (*iov)->iov_len;
-        (*iov)++;
-        (*count)--;
-    }
-    if (*count > 0) {
-        (*iov)->iov_base = (char *)(*iov)->iov_base + n;
-        (*iov)->iov_len -= n;
-    }
-}
-
 /* There is room nearly always, and then sending is work; else it is waiting. */
 static ssize_t send_some(struct io_block *b, const struct msghdr *message)
 {
-    ssize_t n = sendmsg(b->io.fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    int flags = MSG_NOSIGNAL | (b->io.is_last ? MSG_MORE : 0);
+    ssize_t n = sendmsg(b->io.fd, message, flags | MSG_DONTWAIT);
     if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
         return n;
     io_block_expect(b);
     prof_wait_begin();
-    n = sendmsg(b->io.fd, message, MSG_NOSIGNAL);
+    n = sendmsg(b->io.fd, message, flags);
     prof_wait_end();
     atomic_store(&b->is_waiting, false);
     if (n > 0) /* a wait that a signal broke off goes on: it began when it began */
@@ -142,7 +130,7 @@ static ssize_t block_writev(struct http_io *io, struct iovec *iov, int count, in
             continue;
         }
         total += (size_t)n;
-        advance(&iov, &count, (size_t)n);
+        iov_advance(&iov, &count, (size_t)n);
         if (count > 0) /* a partial write: the timeout may have ended it */
             rv = clock_now_ns() >= deadline_ns || atomic_load(&b->is_hurried)
                      ? -ETIMEDOUT

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "coro/base/iov.h"
 #include "coro/prof/prof.h"
 #include "server/io/io.h"
 
@@ -12,10 +13,25 @@ static ssize_t coro_read(struct http_io *io, void *buf, size_t cap, int64_t dead
     return co_read(io->fd, buf, cap, deadline_ns);
 }
 
+/* With what comes behind it in one packet, as far as the socket takes it at once. */
+static ssize_t write_last(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns)
+{
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    ssize_t n = co_sendmsg(io->fd, &message, MSG_MORE, deadline_ns);
+    if (n < 0)
+        return n;
+    iov_advance(&iov, &count, (size_t)n);
+    if (count == 0)
+        return n;
+    ssize_t rest = co_writev(io->fd, iov, count, deadline_ns);
+    return rest < 0 ? rest : n + rest;
+}
+
 static ssize_t coro_writev(struct http_io *io, struct iovec *iov, int count, int64_t deadline_ns)
 {
     PROF_SCOPE("{writev}");
-    return co_writev(io->fd, iov, count, deadline_ns);
+    return io->is_last ? write_last(io, iov, count, deadline_ns)
+                       : co_writev(io->fd, iov, count, deadline_ns);
 }
 
 static int coro_shut_write(struct http_io *io)

@@ -168,7 +168,9 @@ static int open_epoll(const struct listen_set *listeners)
 
 static void tell_if_few(struct scoreboard *board, int64_t min_spare)
 {
-    if (atomic_fetch_sub(&board->idle_hint, 1) <= min_spare)
+    int64_t idle = atomic_fetch_sub(&board->idle_hint, 1);
+    int64_t quiet_until_ns = atomic_load_explicit(&board->quiet_until_ns, memory_order_relaxed);
+    if (idle <= min_spare && (quiet_until_ns == 0 || clock_now_ns() >= quiet_until_ns))
         mode_wake(child.mode->server);
 }
 

@@ -33,6 +33,8 @@
 #define BACKOFF_MAX_NS    (10 * NS_PER_S)
 #define SURPLUS_PERIOD_NS NS_PER_S
 #define PATIENCE_MIN_NS   NS_PER_S
+/* With every child there can be, all that can be done is to make room: no more often. */
+#define FULL_QUIET_NS (10 * NS_PER_MS)
 
 static int spawn(struct prefork_mode *m, unsigned index)
 {
@@ -167,6 +169,8 @@ void prefork_keep_spares(struct prefork_mode *m, struct census census)
 {
     const struct config *cfg = m->server->cfg;
     int64_t now_ns = clock_now_ns();
+    atomic_store(&m->board->quiet_until_ns,
+                 census.alive < m->board->count ? 0 : now_ns + FULL_QUIET_NS);
     if (census.idle < cfg->min_spare) {
         unsigned want = (unsigned)cfg->min_spare - census.idle;
         m->burst = m->burst == 0 ? 1 : m->burst * 2;

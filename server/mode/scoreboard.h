@@ -41,6 +41,8 @@ struct scoreboard {
      * while nobody else waits for a child. */
     atomic_llong patience_ns;
     atomic_llong idle_hint; /* about how many children are idle; set right every tick */
+    /* The master needs not be told that few are idle before; 0: at once. */
+    atomic_llong quiet_until_ns;
     struct score scores[];
 };
 

@@ -135,12 +135,15 @@ END_TEST
 
 static const struct {
     bool is_crowded;
+    bool is_refused;
     int64_t open_ns; /* for so long when the request comes */
     enum http_turn turn;
 } crowds[] = {
-    {false, NS_PER_S, HTTP_TURN_IDLE},
-    {true, HTTP_CROWDED_SLICE_NS - 1, HTTP_TURN_IDLE},
-    {true, HTTP_CROWDED_SLICE_NS, HTTP_TURN_CLOSE},
+    {false, false, NS_PER_S, HTTP_TURN_IDLE},
+    {true, false, HTTP_CROWDED_SLICE_NS - 1, HTTP_TURN_IDLE},
+    {true, false, HTTP_CROWDED_SLICE_NS, HTTP_TURN_CLOSE},
+    {false, true, NS_PER_S, HTTP_TURN_IDLE},
+    {true, true, 0, HTTP_TURN_CLOSE}, /* sooner than the master would have it ended */
 };
 
 START_TEST(connections_take_turns_when_others_wait)
@@ -153,11 +156,15 @@ START_TEST(connections_take_turns_when_others_wait)
     p.at_end = -EAGAIN;
     atomic_store(&app.limits, &limits);
     atomic_store(&app.is_crowded, crowds[_i].is_crowded);
+    limits.in_flight_max = crowds[_i].is_refused;
+    atomic_store(&app.in_flight, crowds[_i].is_refused);
     ck_assert_int_eq(http_session_init(&session, &app, &p.io, NULL, 0), HTTP_TURN_IDLE);
     p.now_ns += crowds[_i].open_ns;
     ck_assert_int_eq(http_session_turn(&session), crowds[_i].turn);
     ck_assert_int_eq(strstr(pair_out(&p), "Connection: close") != NULL,
                      crowds[_i].turn == HTTP_TURN_CLOSE);
+    ck_assert_int_eq(p.is_shut, crowds[_i].turn == HTTP_TURN_CLOSE);
+    atomic_store(&app.in_flight, 0);
     http_session_fini(&session);
     pair_fini(&p);
 }

@@ -163,6 +163,44 @@ START_TEST(enough_connections_are_enough)
 }
 END_TEST
 
+/* How often the master was woken since it was asked last. */
+static uint64_t wakes(void)
+{
+    uint64_t count = 0;
+    return read(server.wake_fd, &count, sizeof count) < 0 ? 0 : count;
+}
+
+static void ask_once(void)
+{
+    int fd = served_connect(&at);
+    ck_assert_int_eq(served_ask(fd, answer), 200);
+    close(fd);
+    wait_for_state(SCORE_IDLE);
+}
+
+START_TEST(the_master_is_told_when_few_are_idle)
+{
+    set_up();
+    cfg.min_spare = 5;
+    start();
+    wait_for_state(SCORE_IDLE);
+    ask_once();
+    ck_assert_uint_eq(wakes(), 1);
+    atomic_store(&m.board->quiet_until_ns, clock_now_ns() + 600 * NS_PER_S);
+    ask_once(); /* it knows */
+    ck_assert_uint_eq(wakes(), 0);
+    atomic_store(&m.board->quiet_until_ns, clock_now_ns());
+    ask_once();
+    ck_assert_uint_eq(wakes(), 1);
+    atomic_store(&m.board->idle_hint, 7);
+    ask_once();
+    ck_assert_uint_eq(wakes(), 0);
+    kill(at.pid, SIGTERM);
+    wait_for_end();
+    tear_down();
+}
+END_TEST
+
 START_TEST(one_that_starts_while_it_drains_empties_the_queue_alone)
 {
     int fds[3];
@@ -296,6 +334,7 @@ SUITE_MAIN("prefork_child", SUITE_TEST(an_idle_child_leaves_when_told),
            SUITE_TEST(a_busy_child_leaves_behind_its_connection),
            SUITE_TEST(a_child_without_its_master_does_not_begin),
            SUITE_TEST(enough_connections_are_enough),
+           SUITE_TEST(the_master_is_told_when_few_are_idle),
            SUITE_TEST(one_that_starts_while_it_drains_empties_the_queue_alone),
            SUITE_TEST(what_is_queued_for_the_next_owner_stays),
            SUITE_TEST(reloads_and_logs_before_the_next_request),

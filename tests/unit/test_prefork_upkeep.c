@@ -121,6 +121,18 @@ START_TEST(more_at_a_time_while_that_is_not_enough)
 }
 END_TEST
 
+START_TEST(with_all_children_there_is_less_to_be_told)
+{
+    const struct census nearly = {.alive = LINES - 1, .idle = 3}, all = {.alive = LINES, .idle = 3};
+    set_up();
+    prefork_keep_spares(&m, all);
+    ck_assert_int_gt(atomic_load(&m.board->quiet_until_ns), clock_now_ns() - NS_PER_S);
+    prefork_keep_spares(&m, nearly);
+    ck_assert_int_eq(atomic_load(&m.board->quiet_until_ns), 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(one_a_second_leaves_when_too_many_are_idle)
 {
     set_up();
@@ -316,6 +328,7 @@ END_TEST
 
 SUITE_MAIN("prefork_upkeep", SUITE_TEST(as_many_as_are_to_be_idle),
            SUITE_TEST(more_at_a_time_while_that_is_not_enough),
+           SUITE_TEST(with_all_children_there_is_less_to_be_told),
            SUITE_TEST(one_a_second_leaves_when_too_many_are_idle),
            SUITE_TEST(young_deaths_put_starts_off),
            SUITE_TEST(what_a_dead_child_had_in_work_is_given_back),

@@ -1,6 +1,9 @@
 /* What both transports promise, over real sockets: bytes, deadlines, ends. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "coro/base/clock.h"
@@ -28,10 +31,29 @@ static int run_task(void *arg)
     return 0;
 }
 
-static void with_io(const struct kind *kind, body_fn *body)
+static void unix_pair(int flags)
 {
-    ck_assert_int_eq(
-        socketpair(AF_UNIX, SOCK_STREAM | (kind->is_coro ? SOCK_NONBLOCK : 0), 0, pair), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | flags, 0, pair), 0);
+}
+
+static void tcp_pair(int flags)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof addr;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, sizeof addr), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+    pair[1] = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(pair[1], (struct sockaddr *)&addr, sizeof addr), 0);
+    pair[0] = accept4(listener, NULL, NULL, flags);
+    ck_assert_int_ge(pair[0], 0);
+    close(listener);
+}
+
+static void with_pair(const struct kind *kind, void (*make_pair)(int flags), body_fn *body)
+{
+    make_pair(kind->is_coro ? SOCK_NONBLOCK : 0);
     if (kind->is_coro) {
         io_coro_init(&coro_io, pair[0]);
         ck_assert_int_eq(co_run(run_task, &body, NULL), 0);
@@ -42,6 +64,11 @@ static void with_io(const struct kind *kind, body_fn *body)
     }
     if (pair[1] >= 0)
         close(pair[1]);
+}
+
+static void with_io(const struct kind *kind, body_fn *body)
+{
+    with_pair(kind, unix_pair, body);
 }
 
 static int64_t in_ms(struct http_io *io, int64_t ms)
@@ -90,6 +117,62 @@ static void a_lost_peer_is_an_error(struct http_io *io)
     ck_assert_int_eq(io->ops->writev(io, &iov, 1, in_ms(io, 1000)), -EPIPE);
 }
 
+static unsigned packets_in(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    return info.tcpi_segs_in;
+}
+
+static void say_goodbye(struct http_io *io, unsigned packets)
+{
+    char text[8];
+    struct iovec iov[2] = {{"by", 2}, {"e", 1}};
+    unsigned before = packets_in(pair[1]);
+    ck_assert_int_eq(io->ops->writev(io, iov, 2, in_ms(io, 1000)), 3);
+    ck_assert_int_eq(io->ops->shut_write(io), 0);
+    ck_assert_int_eq(recv(pair[1], text, sizeof text, MSG_WAITALL), 3);
+    ck_assert_mem_eq(text, "bye", 3);
+    ck_assert_uint_eq(packets_in(pair[1]) - before, packets);
+}
+
+static void bytes_and_end(struct http_io *io)
+{
+    say_goodbye(io, 2);
+}
+
+static void bytes_with_end(struct http_io *io)
+{
+    io->is_last = true;
+    say_goodbye(io, 1);
+}
+
+/* More than the socket takes at once. */
+static void much_with_end(struct http_io *io)
+{
+    static char big[4 << 20], taken[sizeof big];
+    struct iovec iov = {big, sizeof big};
+    if (fork() == 0) {
+        ssize_t n = recv(pair[1], taken, sizeof taken, MSG_WAITALL);
+        _exit(n == sizeof taken && recv(pair[1], taken, 1, 0) == 0 ? 0 : 1);
+    }
+    io->is_last = true;
+    ck_assert_int_eq(io->ops->writev(io, &iov, 1, in_ms(io, 10000)), sizeof big);
+    ck_assert_int_eq(io->ops->shut_write(io), 0);
+    int status;
+    ck_assert_int_gt(wait(&status), 0);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(the_end_comes_with_the_last_bytes)
+{
+    with_pair(&kinds[_i], tcp_pair, bytes_and_end);
+    with_pair(&kinds[_i], tcp_pair, bytes_with_end);
+    with_pair(&kinds[_i], tcp_pair, much_with_end);
+}
+END_TEST
+
 START_TEST(both_move_bytes)
 {
     with_io(&kinds[_i], bytes_both_ways);
@@ -109,4 +192,5 @@ START_TEST(both_report_a_lost_peer)
 END_TEST
 
 SUITE_MAIN("server_io", SUITE_LOOP(both_move_bytes, kinds), SUITE_LOOP(both_keep_deadlines, kinds),
-           SUITE_LOOP(both_report_a_lost_peer, kinds))
+           SUITE_LOOP(both_report_a_lost_peer, kinds),
+           SUITE_LOOP(the_end_comes_with_the_last_bytes, kinds))
