@@ -22,7 +22,6 @@
  * out of libcurl and gives the slot back.  An error of libcurl's machinery (not
  * of one transfer) ends every transfer under way with that error. */
 #include "client/multi.h"
-#include "coro/base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +32,7 @@
 
 #include "client/errors.h"
 #include "client/transfer.h"
+#include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/base/list.h"
 #include "coro/io.h"

@@ -15,8 +15,8 @@ import sys
 import tempfile
 import time
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
-SECONDS = int(os.environ.get("SECONDS_EACH", "2"))
+ROUNDS = int(os.environ.get("ROUNDS", "15"))
+SECONDS = int(os.environ.get("SECONDS_EACH", "1"))
 IDLE = int(os.environ.get("IDLE", "15000"))
 BIN = "build/release"
 TARGET = (
