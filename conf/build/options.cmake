@@ -33,8 +33,8 @@ target_compile_options(domaind_flags INTERFACE
 # inlined "rep movs" or "rep stos" has begun.
 if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
     set(by_library -mmemcpy-strategy=libcall:-1:noalign -mmemset-strategy=libcall:-1:noalign)
-    target_compile_options(domaind_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:${by_library}>)
-    target_link_options(domaind_flags INTERFACE ${by_library})
+    target_compile_options(domaind_flags INTERFACE $<$<AND:$<COMPILE_LANGUAGE:C>,$<NOT:$<CONFIG:Debug>>>:${by_library}>)
+    target_link_options(domaind_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:${by_library}>)
 endif()
 # Not where functions edited since the training are told of as "missing counts".
 if(DOMAIND_WERROR AND NOT DOMAIND_TRAINING STREQUAL apply)

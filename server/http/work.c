@@ -117,18 +117,23 @@ static int write_failed(struct http_work *w, int error)
     return error;
 }
 
+int http_work_write(struct http_work *w, struct iovec *iov, int count)
+{
+    if (w->error != 0)
+        return w->error;
+    int64_t now_ns = w->io->ops->now_ns(w->io);
+    ssize_t rv =
+        w->io->ops->writev(w->io, iov, count, clock_add_ns(now_ns, w->limits->write_timeout_ns));
+    return rv < 0 ? write_failed(w, (int)rv) : 0;
+}
+
 int http_work_flush(struct http_work *w)
 {
     size_t at = 0;
     /* In slices: the deadline is for progress, not for the whole. */
     while (w->error == 0 && at < w->out.len) {
         size_t n = w->out.len - at < WORK_FLUSH_BYTES ? w->out.len - at : WORK_FLUSH_BYTES;
-        struct iovec iov = {w->out.data + at, n};
-        int64_t now_ns = w->io->ops->now_ns(w->io);
-        ssize_t rv =
-            w->io->ops->writev(w->io, &iov, 1, clock_add_ns(now_ns, w->limits->write_timeout_ns));
-        if (rv < 0)
-            write_failed(w, (int)rv);
+        (void)!http_work_write(w, &(struct iovec){w->out.data + at, n}, 1);
         at += n;
     }
     w->out.len = 0;

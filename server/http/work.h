@@ -78,7 +78,10 @@ struct http_work {
 struct http_work *http_work_borrow(const struct http_limits *limits);
 void http_work_return(struct http_work *w);
 
-/* Write out what has gathered.  0 or -errno (also kept in w->error). */
+/* Write these, at most WORK_FLUSH_BYTES together; they are used up.  0 or -errno (also
+ * kept in w->error: then nothing more is written). */
+MUST_USE int http_work_write(struct http_work *w, struct iovec *iov, int count);
+/* Write out what has gathered.  0 or -errno. */
 int http_work_flush(struct http_work *w);
 /* The same of the last answers of a connection, and the end of its stream with them, in
  * one packet where that is possible. */

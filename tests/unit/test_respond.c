@@ -42,6 +42,17 @@ static void stream(struct http_request *req, struct http_response *res)
     if (fails)
         http_stream_fail(res);
 }
+/* A chunk that is not copied, and then one that is more than one write takes. */
+static void large(struct http_request *req, struct http_response *res)
+{
+    static char block[100000];
+    (void)req;
+    memset(block, 'l', sizeof block);
+    http_set_type(res, HTTP_TYPE_TEXT);
+    ck_assert_int_eq(http_stream_begin(res), 0);
+    ck_assert_int_eq(http_stream_write(res, block, 20000), 0);
+    ck_assert_int_eq(http_stream_write(res, block, sizeof block), 0);
+}
 /* More fields than fit. */
 static void starving(struct http_request *req, struct http_response *res)
 {
@@ -54,7 +65,7 @@ static void starving(struct http_request *req, struct http_response *res)
 static const struct http_route routes[] = {
     {"/nothing", "GET, HEAD, OPTIONS", nothing, 0},   {"/fields", "GET, HEAD, OPTIONS", fields, 0},
     {"/replaced", "GET, HEAD, OPTIONS", replaced, 0}, {"/stream", "GET, HEAD, OPTIONS", stream, 0},
-    {"/starving", "GET, HEAD, OPTIONS", starving, 0},
+    {"/starving", "GET, HEAD, OPTIONS", starving, 0}, {"/large", "GET, HEAD, OPTIONS", large, 0},
 };
 
 static void setup_app(void)
@@ -191,6 +202,26 @@ START_TEST(streams)
 }
 END_TEST
 
+START_TEST(large_chunks_come_behind_what_was_answered_before)
+{
+    struct pair_io p;
+    static char body[130000], expected[120000];
+    bool is_whole;
+    setup_app();
+    memset(expected, 'l', sizeof expected);
+    const char *out = talk(&p, ASK("/nothing") ASK("/large"));
+    const char *second = strstr(out + 1, "HTTP/1.1 200 OK\r\n");
+    ck_assert_ptr_nonnull(second);
+    ck_assert_uint_eq(dechunk(second, body, &is_whole), sizeof expected);
+    ck_assert(is_whole);
+    ck_assert_mem_eq(body, expected, sizeof expected);
+    ck_assert_ptr_eq(strstr(second, "4e20\r\n"), strstr(second, "\r\n\r\n") + 4);
+    /* what was gathered and the first chunk; the second in two; the end */
+    ck_assert_uint_eq(p.writes, 4);
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(an_answer_that_does_not_fit_is_a_500_and_the_end)
 {
     struct pair_io p;
@@ -221,5 +252,6 @@ SUITE_MAIN("respond", SUITE_TEST(a_handler_that_sets_nothing),
            SUITE_TEST(fields_and_an_answer_without_body),
            SUITE_TEST(a_problem_replaces_what_was_there),
            SUITE_LOOP(problems_as_text_for_who_asks, accepts), SUITE_TEST(streams),
+           SUITE_TEST(large_chunks_come_behind_what_was_answered_before),
            SUITE_TEST(an_answer_that_does_not_fit_is_a_500_and_the_end),
            SUITE_TEST(cross_origin_answers_are_the_same_for_everybody))
