@@ -6,11 +6,11 @@
  *
  * More keep-alive connections than children would starve the rest: when every
  * child is taken and connections are queued (http_app.is_crowded), a connection
- * that has had its slice of time gets Connection: close with the next answer, and
- * children whose connection has been idle that long are told to end it (SIGUSR2).
- * No sooner: the next request may be on its way, and would be lost.  Children that
- * wait for a slow client in mid-request are told so too, the sooner the more others
- * wait: a few hundred clients that send a byte now and then, or do not read, must
+ * that has had its slice of time, or is refused, gets Connection: close with that
+ * answer, and children whose connection has been idle that long are told to end it
+ * (SIGUSR2).  No sooner: the next request may be on its way, and would be lost.
+ * Children that wait for a slow client in mid-request are told so too, the sooner the
+ * more others wait: a few hundred clients that send a byte now and then, or do not read, must
  * not hold every child for as long as the timeouts would allow.  (The signal may
  * come a moment before the wait it is to end; it is repeated every tick.) */
 #include <errno.h>

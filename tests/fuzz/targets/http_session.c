@@ -149,7 +149,7 @@ static uint64_t converse(const char *in, size_t n, size_t step, bool is_proxy)
                             .limits = &limits,
                             .proxies = is_proxy ? trusted() : NULL,
                             .is_proxy_protocol = is_proxy};
-    struct memory_io m = {.io = {&ops, -1}, .in = in, .in_len = n, .step = step};
+    struct memory_io m = {.io = {.ops = &ops, .fd = -1}, .in = in, .in_len = n, .step = step};
     struct http_session s;
     buf_init(&m.out, SIZE_MAX / 2);
     enum http_turn turn = http_session_init(&s, &app, &m.io, NULL, 0);
