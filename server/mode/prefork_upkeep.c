@@ -32,7 +32,7 @@
 #define BACKOFF_MIN_NS    (200 * NS_PER_MS)
 #define BACKOFF_MAX_NS    (10 * NS_PER_S)
 #define SURPLUS_PERIOD_NS NS_PER_S
-#define PATIENCE_MIN_NS   NS_PER_S
+#define PATIENCE_MIN_NS   (NS_PER_S / 2)
 /* With every child there can be, all that can be done is to make room: no more often. */
 #define FULL_QUIET_NS (10 * NS_PER_MS)
 
@@ -205,7 +205,7 @@ void prefork_prod(struct prefork_mode *m, enum score_state state, int64_t since_
 static int64_t patience_ns(const struct prefork_mode *m, unsigned waiting)
 {
     int64_t most_ns = atomic_load(&m->server->app->limits)->header_timeout_ns;
-    int64_t ns = most_ns / (1 + 2 * (int64_t)waiting / (m->board->count > 0 ? m->board->count : 1));
+    int64_t ns = most_ns / (1 + 4 * (int64_t)waiting / (m->board->count > 0 ? m->board->count : 1));
     if (ns < PATIENCE_MIN_NS)
         ns = PATIENCE_MIN_NS;
     return ns < most_ns ? ns : most_ns;

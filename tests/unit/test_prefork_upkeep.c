@@ -283,10 +283,10 @@ static const struct {
     size_t queued;
     int64_t patience_ns;
 } crowds[] = {
-    {{LINES, 0}, 0, CLOCK_NEVER},     {{LINES, 1}, 4, CLOCK_NEVER},
+    {{LINES, 0}, 0, CLOCK_NEVER},        {{LINES, 1}, 4, CLOCK_NEVER},
     {{LINES - 1, 0}, 4, CLOCK_NEVER}, /* more can be started */
-    {{LINES, 0}, 1, 10 * NS_PER_S},   {{LINES, 0}, 4, 5 * NS_PER_S},
-    {{LINES, 0}, 16, 2 * NS_PER_S},
+    {{LINES, 0}, 1, 10 * NS_PER_S},      {{LINES, 0}, 4, 10 * NS_PER_S / 3},
+    {{LINES, 0}, 16, 10 * NS_PER_S / 9},
 };
 
 START_TEST(patience_shrinks_with_the_queue)
