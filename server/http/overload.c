@@ -27,6 +27,8 @@
 #define STALE       16       /* times queue_delay_max: then what was seen is forgotten */
 #define LOOKS       8        /* in the time of queue_delay_max */
 #define PATIENCE_NS NS_PER_S /* who waits for a place looks up so often whether all is cut */
+#define MISSED_NS   NS_PER_S /* so long one that waited in vain tells of others */
+#define SMOOTHING   8        /* of grants */
 
 /* What this thread knows about how late its requests come. */
 static __thread struct {
@@ -39,6 +41,9 @@ static __thread struct {
 
 int http_places_init(struct http_places *places, unsigned count)
 {
+    atomic_init(&places->waiting, 0);
+    atomic_init(&places->grant_ns, 0);
+    atomic_init(&places->missed_ns, 0);
     return sem_init(&places->free, 1, count) < 0 ? -errno : 0;
 }
 
@@ -47,8 +52,9 @@ void http_places_fini(struct http_places *places)
     sem_destroy(&places->free);
 }
 
-void http_places_restore(struct http_places *places, unsigned count)
+void http_places_restore(struct http_places *places, unsigned count, bool was_waiting)
 {
+    atomic_fetch_sub(&places->waiting, was_waiting);
     while (count-- > 0)
         sem_post(&places->free);
 }
@@ -59,13 +65,16 @@ static void tell(const struct http_work *w, enum http_stage stage, bool begins)
         w->app->hooks.on_stage(w->app->hooks.arg, stage, begins);
 }
 
-static int64_t queued_ns(const struct http_work *w)
+/* Asked of the kernel once for each request. */
+static int64_t queued_ns(struct http_work *w)
 {
-    return w->io->ops->queued_ns != NULL ? w->io->ops->queued_ns(w->io) : 0;
+    if (w->queued_ns < 0)
+        w->queued_ns = w->io->ops->queued_ns != NULL ? w->io->ops->queued_ns(w->io) : 0;
+    return w->queued_ns;
 }
 
 /* Only as exact as it must be: see the head of this file. */
-static bool is_late(const struct http_work *w)
+static bool is_late(struct http_work *w)
 {
     int64_t most_ns = w->limits->queue_delay_max_ns;
     if (most_ns == 0 || (!watch.is_pressed && w->now_ns < watch.next_look_ns))
@@ -83,16 +92,38 @@ static bool is_late(const struct http_work *w)
     return w->now_ns - watch.late_since_ns >= most_ns;
 }
 
-/* A free place within queue_delay_max of the request's arrival? */
-static bool wait_for_place(const struct http_work *w)
+/* Are so many before it that it would wait in vain, as others do?  Then its worker is
+ * sooner free for the next, and nobody is woken only to refuse. */
+static bool is_hopeless(struct http_work *w, int ahead)
+{
+    struct http_places *places = w->app->places;
+    int64_t most_ns = w->limits->queue_delay_max_ns;
+    int64_t missed_ns = atomic_load_explicit(&places->missed_ns, memory_order_relaxed);
+    if (most_ns == 0 || ahead <= 0 || missed_ns == 0 || clock_now_ns() - missed_ns > MISSED_NS)
+        return false;
+    int64_t grant_ns = atomic_load_explicit(&places->grant_ns, memory_order_relaxed);
+    return queued_ns(w) + (ahead + 1) * grant_ns > most_ns;
+}
+
+/* Waited for so long, behind so many: with a place, or in vain. */
+static void note_wait(struct http_places *places, bool has_place, int64_t since_ns, int ahead)
+{
+    int64_t now_ns = clock_now_ns();
+    if (!has_place) {
+        atomic_store_explicit(&places->missed_ns, now_ns, memory_order_relaxed);
+        return;
+    }
+    int64_t sample_ns = (now_ns - since_ns) / (ahead > 0 ? ahead + 1 : 1);
+    int64_t grant_ns = atomic_load_explicit(&places->grant_ns, memory_order_relaxed);
+    /* another's sample may be lost: it is a mean of many */
+    atomic_store_explicit(&places->grant_ns, grant_ns + (sample_ns - grant_ns) / SMOOTHING,
+                          memory_order_relaxed);
+}
+
+static bool wait_until(struct http_work *w, int64_t until_ns)
 {
     sem_t *free_places = &w->app->places->free;
-    int64_t most_ns = w->limits->queue_delay_max_ns;
-    int64_t until_ns = CLOCK_NEVER;
     int rv;
-    if (most_ns > 0)
-        until_ns = clock_now_ns() + most_ns - queued_ns(w);
-    tell(w, HTTP_STAGE_WAITING, true);
     do {
         int64_t look_ns = clock_add_ns(clock_now_ns(), PATIENCE_NS);
         if (look_ns > until_ns)
@@ -103,8 +134,26 @@ static bool wait_for_place(const struct http_work *w)
         prof_wait_end();
     } while (rv < 0 && clock_now_ns() < until_ns &&
              !atomic_load_explicit(&w->app->is_cut, memory_order_relaxed));
-    tell(w, HTTP_STAGE_WAITING, false);
     return rv == 0;
+}
+
+/* A free place within queue_delay_max of the request's arrival? */
+static bool wait_for_place(struct http_work *w)
+{
+    struct http_places *places = w->app->places;
+    int64_t most_ns = w->limits->queue_delay_max_ns;
+    if (is_hopeless(w, atomic_load_explicit(&places->waiting, memory_order_relaxed)))
+        return false;
+    int64_t since_ns = clock_now_ns();
+    tell(w, HTTP_STAGE_WAITING, true);
+    int ahead = atomic_fetch_add_explicit(&places->waiting, 1, memory_order_relaxed);
+    bool has_place = wait_until(w, most_ns > 0 ? since_ns + most_ns - queued_ns(w) : CLOCK_NEVER);
+    atomic_fetch_sub_explicit(&places->waiting, 1, memory_order_relaxed);
+    tell(w, HTTP_STAGE_WAITING, false);
+    note_wait(places, has_place, since_ns, ahead);
+    if (has_place)
+        http_work_yield(w, clock_now_ns()); /* the wait may have used its slice up */
+    return has_place;
 }
 
 static bool take_place(struct http_work *w)
@@ -150,7 +199,7 @@ void http_overload_refuse(struct http_work *w, enum http_refusal why)
         w->app->hooks.on_refuse(w->app->hooks.arg, why);
     /* its worker is for who can be served: sooner than when its slice is over */
     if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end)
-        http_work_close(w, HTTP_CLOSE_YIELDED, false);
+        http_work_close(w, HTTP_CLOSE_YIELDED, !http_decoder_is_done(&w->body.decoder));
     http_add_field(&w->res, "Retry-After", "1");
     http_problem(&w->res, answers[why].status, "%s", answers[why].text);
 }
@@ -158,6 +207,7 @@ void http_overload_refuse(struct http_work *w, enum http_refusal why)
 bool http_overload_enter(struct http_work *w)
 {
     w->is_in_flight = w->has_place = false;
+    w->queued_ns = -1;
     if ((w->route->flags & (HTTP_ROUTE_ADMIN | HTTP_ROUTE_QUIET)) != 0)
         return true;
     bool is_admitted = join_flight(w);

@@ -201,9 +201,8 @@ static void decide_keep_alive(struct http_work *w)
         http_work_close(w, HTTP_CLOSE_SERVED, true);
     else if (atomic_load_explicit(&w->app->draining, memory_order_relaxed) && w->at == w->end)
         http_work_close(w, HTTP_CLOSE_DRAIN, true); /* what came together is answered together */
-    else if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end &&
-             w->now_ns - w->session->opened_ns >= HTTP_CROWDED_SLICE_NS)
-        http_work_close(w, HTTP_CLOSE_YIELDED, false);
+    else
+        http_work_yield(w, w->now_ns);
 }
 
 static void serve_request(struct http_work *w)

@@ -102,6 +102,13 @@ void http_work_close(struct http_work *w, enum http_close_reason why, bool linge
     w->is_lingering |= linger;
 }
 
+void http_work_yield(struct http_work *w, int64_t now_ns)
+{
+    if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end &&
+        now_ns - w->session->opened_ns >= HTTP_CROWDED_SLICE_NS)
+        http_work_close(w, HTTP_CLOSE_YIELDED, !http_decoder_is_done(&w->body.decoder));
+}
+
 /* A write failed: nothing more can be said on this connection. */
 static int write_failed(struct http_work *w, int error)
 {

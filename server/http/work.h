@@ -60,6 +60,7 @@ struct http_work {
     int64_t head_deadline_ns; /* of the request being received; 0: not begun */
     uint64_t start_ticks;     /* prof_ticks() when its head was there */
     int64_t now_ns;           /* the io clock when the last read returned */
+    int64_t queued_ns;        /* how long its bytes had lain in the kernel; -1: not asked yet */
     bool is_in_flight;        /* counted in app->in_flight */
     bool has_place;           /* one of app->places */
     bool is_closing;          /* after what is in `out` */
@@ -88,6 +89,9 @@ int http_work_flush(struct http_work *w);
 void http_work_finish(struct http_work *w);
 /* Close after this answer; of several reasons the first fault stands, else the first. */
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
+/* The same when others wait for its worker, it has had its slice of time, and nothing more
+ * has come; now_ns is monotonic. */
+void http_work_yield(struct http_work *w, int64_t now_ns);
 
 /* ---- overload.c ---- */
 /* May the handler run?  false: the answer says why not. */

@@ -83,7 +83,8 @@ static void bury(struct prefork_mode *m, unsigned index, int status)
                          (long long)metrics_read_slot(m->slots[index], METRICS_IN_FLIGHT));
         if (app->places != NULL)
             http_places_restore(app->places,
-                                (unsigned)metrics_read_slot(m->slots[index], METRICS_RUNNING));
+                                (unsigned)metrics_read_slot(m->slots[index], METRICS_RUNNING),
+                                metrics_read_slot(m->slots[index], METRICS_WAITING) > 0);
     }
     metrics_release(m->slots[index]);
     if (!was_asked && !m->is_cut) {

@@ -1,5 +1,6 @@
 /* Work is refused before it starts: requests that waited too long, and those
  * beyond what may be in work. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static int free_at_work;  /* places, likewise */
 static int64_t now_ns;    /* of the connections' clock */
 static unsigned looks;    /* system calls to see how late they are */
 static int stages[HTTP_STAGE_RUNNING + 1];
+static int waits; /* for a place */
 static int refusals[HTTP_REFUSAL_COUNT];
 
 static int free_places(void)
@@ -45,6 +47,7 @@ static void on_stage(void *arg, enum http_stage stage, bool begins)
 {
     (void)arg;
     stages[stage] += begins ? 1 : -1;
+    waits += begins && stage == HTTP_STAGE_WAITING;
 }
 
 static void on_refuse(void *arg, enum http_refusal why)
@@ -66,6 +69,7 @@ static void begin(void)
     app = (struct http_app){.routes = routes, .route_count = ARRAY_LEN(routes)};
     handled = 0;
     looks = 0;
+    waits = 0;
     now_ns += 1000 * NS_PER_S;
     memset(stages, 0, sizeof stages);
     memset(refusals, 0, sizeof refusals);
@@ -219,7 +223,7 @@ START_TEST(no_place_in_time_is_refused)
     ck_assert_int_eq(refusals[HTTP_REFUSAL_WAITED], 1);
     ck_assert_int_eq(handled, 0);
     ask("/health", 0, "200 OK");
-    http_places_restore(&places, 1); /* somebody died with it */
+    http_places_restore(&places, 1, false); /* somebody died with it */
     ask("/work", 0, "200 OK");
     ck_assert_int_eq(free_places(), 1);
     for (size_t i = 0; i < ARRAY_LEN(stages); i++)
@@ -228,8 +232,89 @@ START_TEST(no_place_in_time_is_refused)
 }
 END_TEST
 
+static const struct {
+    int waiting;
+    int64_t grant_ns;
+    int64_t missed_ns; /* so long ago; 0: never */
+    int64_t queued_ns; /* before it was read */
+    bool waits;
+} queues[] = {
+    {10, 5 * NS_PER_MS, 1, 0, false},
+    {10, 5 * NS_PER_MS, 0, 0, true},             /* nobody in vain */
+    {10, 5 * NS_PER_MS, NS_PER_S + 1, 0, true},  /* not lately */
+    {2, 5 * NS_PER_MS, 1, 0, true},              /* it may just get one */
+    {2, 5 * NS_PER_MS, 1, 6 * NS_PER_MS, false}, /* that came late */
+    {0, NS_PER_S, 1, 0, true},                   /* the first */
+    {-1, NS_PER_S, 1, 0, true}                   /* some died while they waited */
+};
+
+START_TEST(behind_too_many_is_refused_at_once)
+{
+    begin();
+    limits.queue_delay_max_ns = 20 * NS_PER_MS;
+    app.places = &places;
+    ck_assert_int_eq(http_places_init(&places, 0), 0);
+    atomic_store(&places.waiting, queues[_i].waiting);
+    atomic_store(&places.grant_ns, queues[_i].grant_ns);
+    if (queues[_i].missed_ns > 0)
+        atomic_store(&places.missed_ns, clock_now_ns() - queues[_i].missed_ns);
+    ask("/work", queues[_i].queued_ns, "503 Service Unavailable");
+    ck_assert_int_eq(waits, queues[_i].waits);
+    ck_assert_int_eq(looks, 1); /* in all, for one request */
+    ck_assert_int_eq(refusals[HTTP_REFUSAL_WAITED], 1);
+    ck_assert_int_eq(atomic_load(&places.waiting), queues[_i].waiting);
+    if (queues[_i].waits) /* in vain: that tells the next */
+        ck_assert_int_le(clock_now_ns() - atomic_load(&places.missed_ns), NS_PER_S);
+    ck_assert_int_eq(atomic_load(&places.grant_ns), queues[_i].grant_ns);
+    http_places_fini(&places);
+}
+END_TEST
+
+#define HELD_NS (HTTP_CROWDED_SLICE_NS + 5 * NS_PER_MS)
+
+static void *hold_a_place(void *arg)
+{
+    (void)arg;
+    const struct timespec tick = {0, NS_PER_MS}, held = {0, HELD_NS};
+    while (atomic_load(&places.waiting) == 0)
+        nanosleep(&tick, NULL);
+    nanosleep(&held, NULL);
+    http_places_restore(&places, 1, false);
+    return NULL;
+}
+
+START_TEST(who_waited_for_a_place_has_had_its_slice)
+{
+    static const char in[] = "GET /work HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct pair_io p;
+    struct http_session session;
+    pthread_t holder;
+    begin();
+    app.places = &places;
+    ck_assert_int_eq(http_places_init(&places, 0), 0);
+    ck_assert_int_eq(pthread_create(&holder, NULL, hold_a_place, NULL), 0);
+    pair_init(&p, in, sizeof in - 1);
+    p.at_end = -EAGAIN;
+    p.now_ns = clock_now_ns();
+    atomic_store(&app.limits, &limits);
+    atomic_store(&app.is_crowded, true);
+    ck_assert_int_eq(http_session_init(&session, &app, &p.io, NULL, 0), HTTP_TURN_IDLE);
+    ck_assert_int_eq(http_session_turn(&session), HTTP_TURN_CLOSE);
+    ck_assert_ptr_nonnull(strstr(pair_out(&p), "200 OK"));
+    ck_assert_ptr_nonnull(strstr(pair_out(&p), "Connection: close"));
+    ck_assert_int_eq(handled, 1);
+    ck_assert_int_ge(atomic_load(&places.grant_ns), HELD_NS / 8); /* the first of eight */
+    http_session_fini(&session);
+    pthread_join(holder, NULL);
+    pair_fini(&p);
+    http_places_fini(&places);
+}
+END_TEST
+
 SUITE_MAIN("overload", SUITE_TEST(what_waited_too_long_is_refused),
            SUITE_TEST(beyond_what_may_be_in_work_is_refused),
            SUITE_LOOP(connections_take_turns_when_others_wait, crowds),
            SUITE_TEST(the_kernel_is_asked_rarely_while_nothing_is_late),
-           SUITE_TEST(computing_takes_a_place), SUITE_TEST(no_place_in_time_is_refused))
+           SUITE_TEST(computing_takes_a_place), SUITE_TEST(no_place_in_time_is_refused),
+           SUITE_LOOP(behind_too_many_is_refused_at_once, queues),
+           SUITE_TEST(who_waited_for_a_place_has_had_its_slice))

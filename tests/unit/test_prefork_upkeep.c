@@ -10,6 +10,7 @@
 
 #include "coro/base/log.h"
 #include "server/http/limits.h"
+#include "server/http/overload.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/prefork.h"
 #include "suite.h"
@@ -193,14 +194,26 @@ START_TEST(what_a_dead_child_had_in_work_is_given_back)
     set_up();
     prefork_start_some(&m, 1);
     wait_for_state(0, SCORE_IDLE);
+    struct http_places places;
+    int free_places;
+    ck_assert_int_eq(http_places_init(&places, 0), 0);
+    atomic_store(&places.waiting, 2);
+    app->places = &places;
     atomic_store(&app->in_flight, 5);
     metrics_enter(slots[0]); /* as the child would */
     metrics_add(METRICS_IN_FLIGHT, 2);
+    metrics_add(METRICS_RUNNING, 1);
+    metrics_add(METRICS_WAITING, 1);
     metrics_self = NULL;
     kill(atomic_load(&m.board->scores[0].pid), SIGKILL);
     wait_for_state(0, SCORE_FREE);
     ck_assert_int_eq(atomic_load(&app->in_flight), 3);
     ck_assert_int_eq((int64_t)metrics_read(METRICS_IN_FLIGHT), 0);
+    ck_assert_int_eq(sem_getvalue(&places.free, &free_places), 0);
+    ck_assert_int_eq(free_places, 1);
+    ck_assert_int_eq(atomic_load(&places.waiting), 1);
+    app->places = NULL;
+    http_places_fini(&places);
     tear_down();
 }
 END_TEST
