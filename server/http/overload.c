@@ -151,8 +151,6 @@ static bool wait_for_place(struct http_work *w)
     atomic_fetch_sub_explicit(&places->waiting, 1, memory_order_relaxed);
     tell(w, HTTP_STAGE_WAITING, false);
     note_wait(places, has_place, since_ns, ahead);
-    if (has_place)
-        http_work_yield(w, clock_now_ns()); /* the wait may have used its slice up */
     return has_place;
 }
 

@@ -202,7 +202,7 @@ static void decide_keep_alive(struct http_work *w)
     else if (atomic_load_explicit(&w->app->draining, memory_order_relaxed) && w->at == w->end)
         http_work_close(w, HTTP_CLOSE_DRAIN, true); /* what came together is answered together */
     else
-        http_work_yield(w, w->now_ns);
+        http_work_yield(w);
 }
 
 static void serve_request(struct http_work *w)
@@ -211,6 +211,8 @@ static void serve_request(struct http_work *w)
     http_receive_begin(w, w->head.is_chunked, w->head.content_length);
     decide_keep_alive(w);
     dispatch(w);
+    if (!w->res.is_stream && !w->is_closing) /* its share may have been this request */
+        http_work_yield(w);
     if (w->body.status != 0 && !w->res.is_stream)
         http_problem(&w->res, w->body.status, "%s", w->body.why);
     if (w->body.error != 0 && w->res.is_stream)

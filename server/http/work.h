@@ -89,9 +89,9 @@ int http_work_flush(struct http_work *w);
 void http_work_finish(struct http_work *w);
 /* Close after this answer; of several reasons the first fault stands, else the first. */
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
-/* The same when others wait for its worker, it has had its slice of time, and nothing more
- * has come; now_ns is monotonic. */
-void http_work_yield(struct http_work *w, int64_t now_ns);
+/* The same when others wait for its worker, it has had its share of time, and nothing more
+ * has come. */
+void http_work_yield(struct http_work *w);
 
 /* ---- overload.c ---- */
 /* May the handler run?  false: the answer says why not. */

@@ -12,9 +12,6 @@
 #include "coro/base/clock.h"
 #include "server/metrics/metrics.h"
 
-/* A new connection may take so long for its first request before it counts as idle. */
-#define FIRST_REQUEST_NS NS_PER_S
-
 static struct blocking *of(struct http_io *io)
 {
     return CONTAINER_OF(io, struct blocking, io);
@@ -140,8 +137,8 @@ void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reaso
     if (fd < 0 || !atomic_load(&b->is_idle))
         return;
     /* whoever has just connected is about to ask */
-    if (!atomic_load_explicit(&b->has_asked, memory_order_relaxed) && idle_ns < FIRST_REQUEST_NS)
-        idle_ns = FIRST_REQUEST_NS;
+    if (!atomic_load_explicit(&b->has_asked, memory_order_relaxed) && idle_ns < BLOCKING_FIRST_NS)
+        idle_ns = BLOCKING_FIRST_NS;
     if (clock_now_ns() - atomic_load_explicit(&b->idle_since_ns, memory_order_relaxed) < idle_ns)
         return;
     atomic_store(&b->given_up, why);

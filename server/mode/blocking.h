@@ -36,6 +36,8 @@ void blocking_init(struct blocking *b, blocking_idle_fn *on_idle);
 void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atomic_bool *cut,
                     void (*on_closing)(struct blocking *b));
 
+/* A new connection may take so long for its first request before it counts as idle. */
+#define BLOCKING_FIRST_NS NS_PER_S
 /* When the connection is idle, and has been for idle_ns: end it, unless a
  * request is there already, which is then still answered.  From another thread
  * (while b is on the caller's list) or a signal handler of the serving one. */

@@ -44,7 +44,7 @@ static void tick(struct mode_server *server)
         prefork_relieve_queue(m, census);
         return;
     }
-    prefork_prod(m, SCORE_KEEPALIVE, MODE_DRAIN_IDLE_NS, m->board->count);
+    prefork_prod_idle(m, MODE_DRAIN_IDLE_NS, m->board->count);
     int waiting = prefork_queued(m);
     if (waiting == 0 && clock_now_ns() >= m->settled_ns)
         close_listeners(m);

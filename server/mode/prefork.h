@@ -45,8 +45,11 @@ void prefork_start_some(struct prefork_mode *m, unsigned want);
 void prefork_keep_spares(struct prefork_mode *m, struct census census);
 /* Make room when every child is taken and connections wait. */
 void prefork_relieve_queue(struct prefork_mode *m, struct census census);
-/* To at most `count` children that have been in the state for so long: SIGUSR2. */
-void prefork_prod(struct prefork_mode *m, enum score_state state, int64_t since_ns, unsigned count);
+/* SIGUSR2 to at most `count` children that have been in the state for so long; how many. */
+unsigned prefork_prod(struct prefork_mode *m, enum score_state state, int64_t since_ns,
+                      unsigned count);
+/* The same to those whose connection is idle, longer when it has never asked. */
+void prefork_prod_idle(struct prefork_mode *m, int64_t idle_ns, unsigned count);
 void prefork_signal_all(const struct prefork_mode *m, int signo);
 /* Connections that wait for a child of ours. */
 int prefork_queued(const struct prefork_mode *m);

@@ -101,13 +101,13 @@ static void obey_signals(void)
 
 static void on_idle(struct blocking *b, const char *bytes, size_t len)
 {
-    set_state(bytes == NULL ? SCORE_KEEPALIVE : SCORE_SERVING);
+    bool has_asked = atomic_load_explicit(&b->has_asked, memory_order_relaxed);
+    set_state(bytes != NULL ? SCORE_SERVING : has_asked ? SCORE_KEEPALIVE : SCORE_NEW);
     obey_signals(); /* also before a request, which may have been waited for long */
     if (bytes != NULL)
         score_note_request(child.score, bytes, len);
     else
         atomic_fetch_add_explicit(&child.score->turns, 1, memory_order_relaxed);
-    (void)b;
 }
 
 /* A connection, -EAGAIN when none is queued, or -errno. */

@@ -25,6 +25,7 @@
 #include "server/http/overload.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/admin.h"
+#include "server/mode/blocking.h"
 #include "server/mode/prefork.h"
 
 #define SPAWN_BURST_MAX   32
@@ -187,18 +188,26 @@ void prefork_keep_spares(struct prefork_mode *m, struct census census)
     }
 }
 
-/* To at most `count` children that have been in the state for so long: SIGUSR2. */
-void prefork_prod(struct prefork_mode *m, enum score_state state, int64_t since_ns, unsigned count)
+unsigned prefork_prod(struct prefork_mode *m, enum score_state state, int64_t since_ns,
+                      unsigned count)
 {
     int64_t now_ns = clock_now_ns();
-    for (unsigned i = 0; i < m->board->count && count > 0; i++) {
+    unsigned told = 0;
+    for (unsigned i = 0; i < m->board->count && told < count; i++) {
         struct score *score = &m->board->scores[i];
         if (atomic_load(&score->state) != (int)state ||
             now_ns - atomic_load_explicit(&score->since_ns, memory_order_relaxed) < since_ns)
             continue;
         kill(atomic_load(&score->pid), SIGUSR2);
-        count--;
+        told++;
     }
+    return told;
+}
+
+void prefork_prod_idle(struct prefork_mode *m, int64_t idle_ns, unsigned count)
+{
+    count -= prefork_prod(m, SCORE_NEW, BLOCKING_FIRST_NS, count);
+    (void)prefork_prod(m, SCORE_KEEPALIVE, idle_ns, count);
 }
 
 /* So much that those who wait, when they are slow as well, are through within about one
@@ -214,16 +223,17 @@ static int64_t patience_ns(const struct prefork_mode *m, unsigned waiting)
 
 void prefork_relieve_queue(struct prefork_mode *m, struct census census)
 {
-    int waiting = census.alive == m->board->count && census.idle == 0 ? prefork_queued(m) : 0;
+    /* who is idle is about to take one: it may have no CPU to do so just now */
+    int waiting = census.alive == m->board->count ? prefork_queued(m) - (int)census.idle : 0;
     atomic_store(&m->server->app->is_crowded, waiting > 0);
-    if (waiting == 0) {
+    if (waiting <= 0) {
         atomic_store(&m->board->patience_ns, CLOCK_NEVER);
         return;
     }
     int64_t most_ns = patience_ns(m, (unsigned)waiting);
     atomic_store(&m->board->patience_ns, most_ns);
-    prefork_prod(m, SCORE_KEEPALIVE, HTTP_CROWDED_SLICE_NS, (unsigned)waiting);
-    prefork_prod(m, SCORE_SERVING, most_ns, m->board->count);
+    prefork_prod_idle(m, HTTP_CROWDED_SLICE_NS, (unsigned)waiting);
+    (void)prefork_prod(m, SCORE_SERVING, most_ns, m->board->count);
 }
 
 void prefork_signal_all(const struct prefork_mode *m, int signo)

@@ -125,6 +125,7 @@ START_TEST(a_busy_child_leaves_behind_its_connection)
     set_up();
     start();
     int fd = served_connect(&at);
+    wait_for_state(SCORE_NEW);
     ck_assert_int_eq(served_ask(fd, answer), 200);
     wait_for_state(SCORE_KEEPALIVE);
     kill(at.pid, SIGTERM);

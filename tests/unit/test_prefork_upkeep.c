@@ -264,9 +264,24 @@ START_TEST(those_that_are_in_a_state_for_long_are_told)
     dummy(3, SCORE_IDLE, 100 * NS_PER_S);
     dummy(4, SCORE_KEEPALIVE, 100 * NS_PER_S);
     dummy(5, SCORE_KEEPALIVE, 100 * NS_PER_S);
-    prefork_prod(&m, SCORE_KEEPALIVE, 50 * NS_PER_S, 2);
+    ck_assert_uint_eq(prefork_prod(&m, SCORE_KEEPALIVE, 50 * NS_PER_S, 2), 2);
     for (unsigned i = 0; i < 6; i++)
         ck_assert_int_eq(was_prodded(i), i == 2 || i == 4);
+    tear_down();
+}
+END_TEST
+
+/* Who has just connected is about to ask: told of it, its child could do nothing. */
+START_TEST(those_that_never_asked_are_told_later_but_first)
+{
+    set_up();
+    dummy(0, SCORE_KEEPALIVE, 100 * NS_PER_MS);
+    dummy(1, SCORE_NEW, 100 * NS_PER_MS);
+    dummy(2, SCORE_NEW, 2 * NS_PER_S);
+    dummy(3, SCORE_KEEPALIVE, 100 * NS_PER_MS);
+    prefork_prod_idle(&m, 50 * NS_PER_MS, 2);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(was_prodded(i), i == 0 || i == 2);
     tear_down();
 }
 END_TEST
@@ -296,8 +311,9 @@ static const struct {
     size_t queued;
     int64_t patience_ns;
 } crowds[] = {
-    {{LINES, 0}, 0, CLOCK_NEVER},        {{LINES, 1}, 4, CLOCK_NEVER},
+    {{LINES, 0}, 0, CLOCK_NEVER},        {{LINES, 4}, 4, CLOCK_NEVER},
     {{LINES - 1, 0}, 4, CLOCK_NEVER}, /* more can be started */
+    {{LINES, 3}, 4, 10 * NS_PER_S},   /* they are about to take three */
     {{LINES, 0}, 1, 10 * NS_PER_S},      {{LINES, 0}, 4, 10 * NS_PER_S / 3},
     {{LINES, 0}, 16, 10 * NS_PER_S / 9},
 };
@@ -346,5 +362,6 @@ SUITE_MAIN("prefork_upkeep", SUITE_TEST(as_many_as_are_to_be_idle),
            SUITE_TEST(young_deaths_put_starts_off),
            SUITE_TEST(what_a_dead_child_had_in_work_is_given_back),
            SUITE_TEST(those_that_are_in_a_state_for_long_are_told),
+           SUITE_TEST(those_that_never_asked_are_told_later_but_first),
            SUITE_LOOP(patience_shrinks_with_the_queue, crowds),
            SUITE_TEST(what_waits_for_the_next_owner_does_not_wait_for_us))
