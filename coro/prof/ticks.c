@@ -21,17 +21,32 @@ static bool tsc_is_invariant(void)
     return __get_cpuid(0x80000007U, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0;
 }
 
-/* The kernel watches the counters of all cores and drops a source that drifts. */
+/* The first `cap` bytes of a file as text; "" when there is none. */
+static void read_start(const char *path, char *text, size_t cap)
+{
+    ssize_t n = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, text, cap - 1);
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = '\0';
+}
+
+/* The kernel watches the counters of all cores and drops a source that drifts.  In a
+ * virtual machine its source may be made of the counter by the hypervisor (kvm-clock):
+ * then it says of the counter itself whether it is the same on every core. */
 static bool kernel_trusts_tsc(void)
 {
-    char name[8] = "";
-    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-                  O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    char text[4096]; /* of cpuinfo: the first processor, most likely */
+    read_start("/sys/devices/system/clocksource/clocksource0/current_clocksource", text,
+               sizeof text);
+    if (strcmp(text, "tsc\n") == 0)
+        return true;
+    if (strcmp(text, "kvm-clock\n") != 0)
         return false;
-    ssize_t n = read(fd, name, sizeof name - 1);
-    close(fd);
-    return n >= 4 && strcmp(name, "tsc\n") == 0;
+    read_start("/proc/cpuinfo", text, sizeof text);
+    return strstr(text, " tsc_reliable ") != NULL;
 }
 #endif
 
