@@ -12,9 +12,8 @@
 
 #include <string.h>
 #include <strings.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+
+#include "server/http/span.h"
 
 enum phase { PHASE_START, PHASE_REQUEST_LINE, PHASE_FIELDS, PHASE_DONE };
 
@@ -28,81 +27,6 @@ static enum http_scan refuse(struct http_head *h, int status, const char *why)
 }
 
 /* ---- bytes ---- */
-
-/* RFC 9110 section 5.6.2 */
-static const bool is_tchar[256] = {
-    ['!'] = true,         ['#'] = true,         ['$'] = true,         ['%'] = true, ['&'] = true,
-    ['\''] = true,        ['*'] = true,         ['+'] = true,         ['-'] = true, ['.'] = true,
-    ['^'] = true,         ['_'] = true,         ['`'] = true,         ['|'] = true, ['~'] = true,
-    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
-};
-
-/* What a request target may hold (RFC 3986, and '[' ']' as everybody sends them). */
-static const bool is_target_char[256] = {
-    ['!'] = true, ['$' ... ';'] = true, ['='] = true,         ['?' ... '['] = true,
-    [']'] = true, ['_'] = true,         ['a' ... 'z'] = true, ['~'] = true,
-};
-
-static bool is_control(unsigned char c)
-{
-    return (c < 0x20 && c != '\t') || c == 0x7F;
-}
-
-/* The first control byte (HTAB is none) at or after p; end when there is none. */
-static const char *find_control(const char *p, const char *end)
-{
-#ifdef __SSE2__
-    const __m128i low = _mm_set1_epi8(0x1F), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7F);
-    for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i is_low = _mm_cmpeq_epi8(_mm_min_epu8(v, low), v);
-        __m128i bad =
-            _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), is_low), _mm_cmpeq_epi8(v, del));
-        int mask = _mm_movemask_epi8(bad);
-        if (mask != 0)
-            return p + __builtin_ctz((unsigned)mask);
-    }
-#endif
-    while (p < end && !is_control((unsigned char)*p))
-        p++;
-    return p;
-}
-
-static size_t token_length(const char *p, size_t n)
-{
-    size_t i = 0;
-    while (i < n && is_tchar[(unsigned char)p[i]])
-        i++;
-    return i;
-}
-
-static size_t target_length(const char *p, size_t n)
-{
-    size_t i = 0;
-#ifdef __SSE2__
-    /* The complement of the table, from ranges and masks: <= SP and >= 0x80 (signed
-     * compare), { | } DEL, the pairs " # and < > and \\ ^ that differ in one bit, ` */
-    for (; n - i >= 16; i += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-        __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8('!'));
-        __m128i high = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('~')),
-                                        _mm_cmpgt_epi8(v, _mm_set1_epi8('z')));
-        __m128i even = _mm_and_si128(v, _mm_set1_epi8((char)0xFE));
-        __m128i pair = _mm_and_si128(v, _mm_set1_epi8((char)0xFD));
-        __m128i bad =
-            _mm_or_si128(_mm_or_si128(low, high), _mm_cmpeq_epi8(even, _mm_set1_epi8('"')));
-        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(pair, _mm_set1_epi8('<')));
-        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(pair, _mm_set1_epi8('\\')));
-        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('`')));
-        int mask = _mm_movemask_epi8(bad);
-        if (mask != 0)
-            return i + (size_t)__builtin_ctz((unsigned)mask);
-    }
-#endif
-    while (i < n && is_target_char[(unsigned char)p[i]])
-        i++;
-    return i;
-}
 
 static bool is_space(char c)
 {
@@ -218,12 +142,12 @@ static enum http_scan scan_request_line(struct http_head *h, const char *bytes, 
                                         const struct http_limits *limits)
 {
     const char *line = bytes + h->line;
-    size_t verb_len = token_length(line, n);
+    size_t verb_len = http_span_token(line, n);
     if (verb_len == 0 || verb_len == n || line[verb_len] != ' ')
         return refuse(h, 400, "malformed request line");
     const char *target = line + verb_len + 1;
     size_t rest = n - verb_len - 1;
-    size_t target_len = target_length(target, rest);
+    size_t target_len = http_span_target(target, rest);
     if (target_len > limits->target_max_bytes)
         return refuse(h, 414, "the request target is too long");
     if (target_len == rest || target_len == 0 || target[target_len] != ' ')
@@ -247,7 +171,7 @@ static void scan_connection(struct http_head *h, const char *p, size_t n)
     for (size_t at = 0; at < n;) {
         while (at < n && (is_space(p[at]) || p[at] == ','))
             at++;
-        size_t len = token_length(p + at, n - at);
+        size_t len = http_span_token(p + at, n - at);
         if (IS_NOCASE(p + at, len, "close"))
             h->is_close = true;
         else if (IS_NOCASE(p + at, len, "keep-alive"))
@@ -282,7 +206,7 @@ static void scan_transfer_encoding(struct http_head *h, const char *p, size_t n)
     do {
         while (at < n && is_space(p[at]))
             at++;
-        size_t len = token_length(p + at, n - at);
+        size_t len = http_span_token(p + at, n - at);
         if (len == 0 || h->is_chunked)
             h->is_coding_bad = true;
         if (IS_NOCASE(p + at, len, "chunked"))
@@ -370,10 +294,10 @@ static enum http_scan scan_known_field(struct http_head *h, char *bytes, struct 
 
 int http_field_check(const char *line, size_t n)
 {
-    size_t name_len = token_length(line, n);
+    size_t name_len = http_span_token(line, n);
     if (name_len == 0 || name_len == n || line[name_len] != ':')
         return 400;
-    return find_control(line, line + n) == line + n ? 0 : 400;
+    return http_span_clean(line, n) == n ? 0 : 400;
 }
 
 static enum http_scan scan_field(struct http_head *h, char *bytes, size_t n,
@@ -382,7 +306,7 @@ static enum http_scan scan_field(struct http_head *h, char *bytes, size_t n,
     char *line = bytes + h->line;
     if (is_space(line[0]))
         return refuse(h, 400, "a header line begins with a space");
-    size_t name_len = token_length(line, n);
+    size_t name_len = http_span_token(line, n);
     if (name_len == 0 || name_len == n || line[name_len] != ':')
         return refuse(h, 400, "malformed header field name");
     if (++h->field_count > limits->header_max_count)
@@ -431,7 +355,7 @@ static enum http_scan check_size(struct http_head *h, const char *bytes, size_t 
     if (h->phase < PHASE_FIELDS) {
         const char *line = bytes + h->line;
         size_t n = end - h->line;
-        size_t verb_len = token_length(line, n < VERB_MAX_BYTES + 1 ? n : VERB_MAX_BYTES + 1);
+        size_t verb_len = http_span_token(line, n < VERB_MAX_BYTES + 1 ? n : VERB_MAX_BYTES + 1);
         if (verb_len > VERB_MAX_BYTES)
             return refuse(h, 501, "unknown method");
         if (n > limits->target_max_bytes + VERB_MAX_BYTES)
@@ -463,7 +387,7 @@ enum http_scan http_head_scan(struct http_head *h, char *bytes, size_t n,
                               const struct http_limits *limits)
 {
     for (;;) {
-        size_t at = (size_t)(find_control(bytes + h->scanned, bytes + n) - bytes);
+        size_t at = h->scanned + http_span_clean(bytes + h->scanned, n - h->scanned);
         h->scanned = (uint32_t)at;
         enum http_scan rv = check_size(h, bytes, at, limits);
         if (rv != HTTP_SCAN_MORE)
