@@ -43,18 +43,13 @@ static bool is_plain(const char *at, size_t n)
 }
 #endif
 
-static inline void put(struct buf *out, const char *text, size_t n)
+/* Each puts something at p, where there is room, and returns what is behind it. */
+static inline char *put(char *p, const char *text, size_t n)
 {
-    memcpy(out->data + out->len, text, n);
-    out->len += n;
+    return mempcpy(p, text, n);
 }
 
-#define PUT(out, literal) put(out, literal, sizeof(literal) - 1)
-
-static inline void put_word(struct buf *out, const char *word)
-{
-    out->len = (size_t)(stpcpy(out->data + out->len, word) - out->data);
-}
+#define PUT(p, literal) put(p, literal, sizeof(literal) - 1)
 
 /* Bytes that a string may take as JSON, without its quotes. */
 static size_t worst_bytes(size_t n, bool plain)
@@ -62,60 +57,60 @@ static size_t worst_bytes(size_t n, bool plain)
     return plain ? n : 6 * n;
 }
 
-/* A string or null; there is room for it. */
-static void put_text(struct buf *out, const char *at, size_t n, bool plain)
+static NOINLINE char *put_escaped(struct buf *out, char *p, const char *at, size_t n)
 {
-    if (at == NULL) {
-        PUT(out, "null");
-    } else if (LIKELY(plain)) {
-        out->data[out->len++] = '"';
-        put(out, at, n);
-        out->data[out->len++] = '"';
-    } else {
-        int rv = json_append_string(out, at, n);
-        assert(rv == 0);
-    }
+    out->len = (size_t)(p - out->data);
+    int rv = json_append_string(out, at, n);
+    assert(rv == 0);
+    return out->data + out->len;
 }
 
-static void put_flags(struct buf *out, unsigned flags)
+/* A string or null; `out` is where p is in. */
+static inline char *put_text(struct buf *out, char *p, const char *at, size_t n, bool plain)
 {
-    PUT(out, "[");
+    if (at == NULL)
+        return PUT(p, "null");
+    if (UNLIKELY(!plain))
+        return put_escaped(out, p, at, n);
+    *p++ = '"';
+    p = put(p, at, n);
+    *p++ = '"';
+    return p;
+}
+
+static char *put_flags(char *p, unsigned flags)
+{
+    p = PUT(p, "[");
     for (; flags != 0; flags &= flags - 1) {
-        const char *word = domain_flag_word((enum domain_flag_bit)__builtin_ctz(flags));
-        PUT(out, "\"");
-        put_word(out, word);
+        *p++ = '"';
+        p = stpcpy(p, domain_flag_word((enum domain_flag_bit)__builtin_ctz(flags)));
+        *p++ = '"';
         if ((flags & (flags - 1)) != 0)
-            PUT(out, "\",");
-        else
-            PUT(out, "\"");
+            *p++ = ',';
     }
-    PUT(out, "]}");
+    return PUT(p, "]}");
 }
 
 /* Out of line: its frame is a page, which every answer would have to probe. */
-static NOINLINE void put_decoded(struct buf *out, const struct domain_result *r)
+static NOINLINE char *put_decoded(struct buf *out, char *p, const struct domain_result *r)
 {
     char text[DOMAIN_UNICODE_MAX_BYTES];
     size_t n = domain_unicode(r->host, r->host_len, text);
-    put_text(out, text, n, false);
+    return put_text(out, p, text, n, false);
 }
 
-static void put_unicode(struct buf *out, const struct domain_result *r, bool plain)
+static char *put_unicode(struct buf *out, char *p, const struct domain_result *r, bool plain)
 {
     if (LIKELY(memchr(r->host, '-', r->host_len) == NULL ||
                memmem(r->host, r->host_len, ace_prefix, ACE_PREFIX_BYTES) == NULL))
-        put_text(out, r->host, r->host_len, plain);
-    else
-        put_decoded(out, r);
+        return put_text(out, p, r->host, r->host_len, plain);
+    return put_decoded(out, p, r);
 }
 
-static void put_port(struct buf *out, int port)
+static char *put_port(char *p, int port)
 {
-    PUT(out, ",\"port\":");
-    if (port < 0)
-        PUT(out, "null");
-    else
-        out->len += (size_t)sprintf(out->data + out->len, "%d", port);
+    p = PUT(p, ",\"port\":");
+    return port < 0 ? PUT(p, "null") : p + sprintf(p, "%d", port);
 }
 
 int domain_format_json(struct buf *out, const char *url, size_t url_len,
@@ -130,32 +125,33 @@ int domain_format_json(struct buf *out, const char *url, size_t url_len,
         return rv;
     struct domain_text sub = domain_subdomain(r, cut), registrable = domain_registrable(r, cut),
                        suffix = domain_suffix(r, cut);
-    const char *kind = domain_kind_word((enum domain_kind)r->kind);
     const char *section = domain_section_word((enum domain_section)cut->section);
-    PUT(out, "{\"url\":");
-    put_text(out, url, url_len, url_plain);
-    PUT(out, ",\"domain\":");
-    put_text(out, r->host, r->host_len, plain);
-    PUT(out, ",\"kind\":\"");
-    put_word(out, kind);
-    PUT(out, "\"");
-    put_port(out, r->port);
-    PUT(out, ",\"subdomain\":");
-    put_text(out, sub.at, sub.len, plain);
-    PUT(out, ",\"registrable\":");
-    put_text(out, registrable.at, registrable.len, plain);
-    PUT(out, ",\"suffix\":");
-    put_text(out, suffix.at, suffix.len, plain);
+    char *p = out->data + out->len;
+    p = PUT(p, "{\"url\":");
+    p = put_text(out, p, url, url_len, url_plain);
+    p = PUT(p, ",\"domain\":");
+    p = put_text(out, p, r->host, r->host_len, plain);
+    p = PUT(p, ",\"kind\":\"");
+    p = stpcpy(p, domain_kind_word((enum domain_kind)r->kind));
+    *p++ = '"';
+    p = put_port(p, r->port);
+    p = PUT(p, ",\"subdomain\":");
+    p = put_text(out, p, sub.at, sub.len, plain);
+    p = PUT(p, ",\"registrable\":");
+    p = put_text(out, p, registrable.at, registrable.len, plain);
+    p = PUT(p, ",\"suffix\":");
+    p = put_text(out, p, suffix.at, suffix.len, plain);
     if (section == NULL) {
-        PUT(out, ",\"suffix_kind\":null,\"unicode\":");
+        p = PUT(p, ",\"suffix_kind\":null,\"unicode\":");
     } else {
-        PUT(out, ",\"suffix_kind\":\"");
-        put_word(out, section);
-        PUT(out, "\",\"unicode\":");
+        p = PUT(p, ",\"suffix_kind\":\"");
+        p = stpcpy(p, section);
+        p = PUT(p, "\",\"unicode\":");
     }
-    put_unicode(out, r, plain);
-    PUT(out, ",\"flags\":");
-    put_flags(out, r->flags);
+    p = put_unicode(out, p, r, plain);
+    p = PUT(p, ",\"flags\":");
+    p = put_flags(p, r->flags);
+    out->len = (size_t)(p - out->data);
     return 0;
 }
 
@@ -166,15 +162,17 @@ int domain_format_error(struct buf *out, const char *url, size_t url_len, uint64
     int rv = buf_reserve(out, worst_bytes(url_len, plain) + 6 * strlen(text) + FRAME_MAX_BYTES);
     if (rv < 0)
         return rv;
-    PUT(out, "{\"url\":");
-    put_text(out, url, url_len, plain);
+    char *p = out->data + out->len;
+    p = PUT(p, "{\"url\":");
+    p = put_text(out, p, url, url_len, plain);
     if (line > 0)
-        out->len += (size_t)sprintf(out->data + out->len, ",\"line\":%" PRIu64, line);
-    PUT(out, ",\"error\":");
-    put_text(out, word, strlen(word), true);
-    PUT(out, ",\"detail\":");
-    put_text(out, text, strlen(text), false);
-    PUT(out, "}");
+        p += sprintf(p, ",\"line\":%" PRIu64, line);
+    p = PUT(p, ",\"error\":");
+    p = put_text(out, p, word, strlen(word), true);
+    p = PUT(p, ",\"detail\":");
+    p = put_text(out, p, text, strlen(text), false);
+    *p++ = '}';
+    out->len = (size_t)(p - out->data);
     return 0;
 }
 
@@ -186,12 +184,14 @@ int domain_format_sample(struct buf *out, const char *url, size_t url_len,
     int rv = buf_reserve(out, 2 * worst_bytes(url_len, plain) + FRAME_MAX_BYTES);
     if (rv < 0)
         return rv;
-    PUT(out, "{\"url\":");
-    put_text(out, url, url_len, plain);
-    PUT(out, ",\"domain\":");
-    put_text(out, domain.at, domain.len, plain);
-    PUT(out, ",\"engine\":");
-    put_text(out, engine, strlen(engine), true);
-    PUT(out, "}");
+    char *p = out->data + out->len;
+    p = PUT(p, "{\"url\":");
+    p = put_text(out, p, url, url_len, plain);
+    p = PUT(p, ",\"domain\":");
+    p = put_text(out, p, domain.at, domain.len, plain);
+    p = PUT(p, ",\"engine\":");
+    p = put_text(out, p, engine, strlen(engine), true);
+    *p++ = '}';
+    out->len = (size_t)(p - out->data);
     return 0;
 }
