@@ -10,14 +10,20 @@ struct host_bits {
     uint32_t dot;
 };
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#include "coro/base/simd.h"
 
+#if defined(__SSE2__)
 typedef __m128i host_block;
 
 static inline host_block host_load(const char *at)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)at);
+}
+
+/* Fewer than 16 bytes left: the rest reads as zero, which is not plain. */
+static inline host_block host_load_part(const char *at, size_t n)
+{
+    return simd_load_part(at, n);
 }
 
 static inline struct host_bits host_classify(host_block b)
@@ -48,6 +54,14 @@ static inline host_block host_load(const char *at)
     return b;
 }
 
+static inline host_block host_load_part(const char *at, size_t n)
+{
+    host_block b = {{0}};
+    if (n > 0) /* an empty text may be at NULL */
+        memcpy(b.byte, at, n);
+    return b;
+}
+
 static inline struct host_bits host_classify(host_block b)
 {
     struct host_bits bits = {0, 0};
@@ -60,12 +74,3 @@ static inline struct host_bits host_classify(host_block b)
     return bits;
 }
 #endif
-
-/* Fewer than 16 bytes left: the rest reads as zero, which is not plain. */
-static inline host_block host_load_part(const char *at, size_t n)
-{
-    char part[16] = {0};
-    if (n > 0) /* an empty text may be at NULL */
-        memcpy(part, at, n);
-    return host_load(part);
-}

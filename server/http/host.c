@@ -1,10 +1,8 @@
 /* Host names as Host fields and targets may have them. */
 #include <arpa/inet.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
+#include "coro/base/simd.h"
 #include "server/http/strict.h"
 
 static bool is_digit(char c)
@@ -65,12 +63,10 @@ static size_t plain_length(const char *p, size_t n)
 {
     uint32_t before = 1; /* a dot may not come first either */
     for (size_t i = 0; i < n; i += 16) {
-        char part[16] = {0}; /* zero is not plain */
-        if (n - i < 16)
-            memcpy(part, p + i, n - i);
         uint32_t plain, dots;
-        classify(_mm_loadu_si128((const __m128i *)(const void *)(n - i < 16 ? part : p + i)),
-                 &plain, &dots);
+        __m128i block = n - i < 16 ? simd_load_part(p + i, n - i) /* zero is not plain */
+                                   : _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        classify(block, &plain, &dots);
         uint32_t run = (uint32_t)__builtin_ctz(~plain);
         dots &= (1U << run) - 1;
         if ((dots & (dots << 1 | before)) != 0)

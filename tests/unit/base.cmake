@@ -1,6 +1,7 @@
 domaind_test(buf DEPS base)
 domaind_test(cpu_share DEPS base Threads::Threads)
 domaind_test(hist DEPS base)
+domaind_test(simd DEPS base)
 domaind_test(std DEPS base)
 domaind_test(units DEPS base)
 domaind_test(json DEPS base)
