@@ -2,8 +2,10 @@
  *
  * An event loop of its own, so that it answers when every worker is busy: one
  * thread beside the workers, or, where workers are processes, a process of its
- * own (forking a master that has threads would be asking for trouble).  It
- * starts first and ends last; a process that dies is replaced. */
+ * own (forking a master that has threads would be asking for trouble), which keeps
+ * the master's larger share of the CPU (cpu_share_ahead): its reports go on nicely
+ * (cpu_share_background), its health must not wait behind children.  It starts and
+ * ends last; a process that dies is replaced. */
 #include "server/mode/admin.h"
 
 #include <errno.h>

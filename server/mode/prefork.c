@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "coro/base/cpu_share.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/prefork.h"
 
@@ -134,6 +135,8 @@ static int start(struct mode_server *server)
     m->board->count = count;
     atomic_store(&m->board->patience_ns, CLOCK_NEVER);
     metrics_extend(scoreboard_export, m->board);
+    /* else, while every child is busy, the next one would be long in coming */
+    m->ahead = cpu_share_ahead();
     tick(server);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "coro/base/cpu_share.h"
 #include "coro/base/err.h"
 #include "coro/base/log.h"
 #include "coro/prof/prof.h"
@@ -223,6 +224,7 @@ NORETURN void prefork_child_main(struct prefork_mode *m, unsigned index, pid_t m
     child.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     atomic_store(&child.is_leaving, m->is_draining); /* one that only empties the queue */
     blocking_init(&child.connection, on_idle);
+    cpu_share_give_back(m->ahead);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     take_signals();
     if (getppid() != master)

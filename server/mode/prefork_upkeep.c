@@ -1,6 +1,7 @@
 /* server/mode/prefork_upkeep.c - what prefork's master does about its children.
  *
- * Children are started while fewer than min_spare are idle, 1, 2, 4 ... at a time;
+ * Children are started while fewer than min_spare are idle, beside one for each connection
+ * that waits: as many as are wanted, or 1, 2, 4 ... at a time while that is more;
  * one a second is ended while more than max_spare are.  A child that dies within a
  * second of its start puts starts off, for longer each time.
  *
@@ -167,14 +168,25 @@ static void end_one_idle(struct prefork_mode *m)
     }
 }
 
+/* Connections that want a child beside the spare ones, as far as there can be more: where
+ * CPUs are short, those that are idle take long to come to them. */
+static unsigned waiting(const struct prefork_mode *m, struct census census)
+{
+    if (census.alive >= m->board->count)
+        return 0;
+    int queued = prefork_queued(m);
+    return queued < SPAWN_BURST_MAX ? (unsigned)queued : SPAWN_BURST_MAX;
+}
+
 void prefork_keep_spares(struct prefork_mode *m, struct census census)
 {
     const struct config *cfg = m->server->cfg;
     int64_t now_ns = clock_now_ns();
     atomic_store(&m->board->quiet_until_ns,
                  census.alive < m->board->count ? 0 : now_ns + FULL_QUIET_NS);
-    if (census.idle < cfg->min_spare) {
-        unsigned want = (unsigned)cfg->min_spare - census.idle;
+    unsigned target = (unsigned)cfg->min_spare + waiting(m, census);
+    if (census.idle < target) {
+        unsigned want = target - census.idle;
         m->burst = m->burst == 0 ? 1 : m->burst * 2;
         if (m->burst > SPAWN_BURST_MAX)
             m->burst = SPAWN_BURST_MAX;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "coro/base/cpu_share.h"
@@ -92,6 +93,38 @@ START_TEST(another_policy_is_left_alone)
 }
 END_TEST
 
+/* Allowed or not: what it says is what it did, and a child can undo it. */
+START_TEST(ahead_says_by_how_much)
+{
+    struct seen before = look();
+    int steps = cpu_share_ahead();
+    ck_assert_int_eq(look().nice, before.nice - steps);
+    ck_assert(steps == 0 || steps == 10 || look().nice == -20);
+    pid_t child = fork();
+    if (child == 0) {
+        cpu_share_give_back(steps);
+        _exit(look().nice == before.nice ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* As the superuser this is what it does, and no more than there is. */
+START_TEST(ahead_ends_at_the_least_niceness)
+{
+    if (setpriority(PRIO_PROCESS, 0, -15) < 0)
+        return; /* not allowed here: see the other test */
+    ck_assert_int_eq(cpu_share_ahead(), 5);
+    ck_assert_int_eq(look().nice, -20);
+    ck_assert_int_eq(cpu_share_ahead(), 0);
+    cpu_share_give_back(5);
+    ck_assert_int_eq(look().nice, -15);
+}
+END_TEST
+
 SUITE_MAIN("cpu_share", SUITE_TEST(prompt_asks_for_short_slices_and_leaves_the_rest),
            SUITE_TEST(background_is_nicer_than_the_thread_that_started_it),
-           SUITE_TEST(background_takes_no_niceness_away), SUITE_TEST(another_policy_is_left_alone))
+           SUITE_TEST(background_takes_no_niceness_away), SUITE_TEST(another_policy_is_left_alone),
+           SUITE_TEST(ahead_says_by_how_much), SUITE_TEST(ahead_ends_at_the_least_niceness))

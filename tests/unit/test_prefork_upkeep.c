@@ -318,6 +318,20 @@ static const struct {
     {{LINES, 0}, 16, 10 * NS_PER_S / 9},
 };
 
+START_TEST(who_waits_gets_a_child_beside_the_spare_ones)
+{
+    set_up();
+    queue(5);
+    prefork_keep_spares(&m, (struct census){.alive = LINES - 1, .idle = 2});
+    ck_assert_uint_eq(prefork_census(&m).alive, 5);
+    prefork_keep_spares(&m, (struct census){.alive = LINES, .idle = 2}); /* no more can be */
+    ck_assert_uint_eq(prefork_census(&m).alive, 5);
+    for (size_t i = 0; i < 5; i++)
+        close(clients[i]);
+    tear_down();
+}
+END_TEST
+
 START_TEST(patience_shrinks_with_the_queue)
 {
     set_up();
@@ -363,5 +377,6 @@ SUITE_MAIN("prefork_upkeep", SUITE_TEST(as_many_as_are_to_be_idle),
            SUITE_TEST(what_a_dead_child_had_in_work_is_given_back),
            SUITE_TEST(those_that_are_in_a_state_for_long_are_told),
            SUITE_TEST(those_that_never_asked_are_told_later_but_first),
+           SUITE_TEST(who_waits_gets_a_child_beside_the_spare_ones),
            SUITE_LOOP(patience_shrinks_with_the_queue, crowds),
            SUITE_TEST(what_waits_for_the_next_owner_does_not_wait_for_us))
