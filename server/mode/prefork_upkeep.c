@@ -1,8 +1,7 @@
 /* server/mode/prefork_upkeep.c - what prefork's master does about its children.
  *
- * Children are started while fewer than min_spare are idle, beside one for each connection
- * that waits: as many as are wanted, or 1, 2, 4 ... at a time while that is more;
- * one a second is ended while more than max_spare are.  A child that dies within a
+ * Children are started while fewer than min_spare are idle or more connections wait, 1, 2,
+ * 4 ... at a time; one a second is ended while more than max_spare are.  A child that dies within a
  * second of its start puts starts off, for longer each time.
  *
  * More keep-alive connections than children would starve the rest: when every
@@ -168,14 +167,11 @@ static void end_one_idle(struct prefork_mode *m)
     }
 }
 
-/* Connections that want a child beside the spare ones, as far as there can be more: where
- * CPUs are short, those that are idle take long to come to them. */
-static unsigned waiting(const struct prefork_mode *m, struct census census)
+/* Do more connections wait than idle children can take, and can there be more?  Where CPUs
+ * are short, children that are idle, or starting, take long to come to them. */
+static bool is_one_wanted(const struct prefork_mode *m, struct census census)
 {
-    if (census.alive >= m->board->count)
-        return 0;
-    int queued = prefork_queued(m);
-    return queued < SPAWN_BURST_MAX ? (unsigned)queued : SPAWN_BURST_MAX;
+    return census.alive < m->board->count && prefork_queued(m) > (int)census.idle;
 }
 
 void prefork_keep_spares(struct prefork_mode *m, struct census census)
@@ -184,9 +180,8 @@ void prefork_keep_spares(struct prefork_mode *m, struct census census)
     int64_t now_ns = clock_now_ns();
     atomic_store(&m->board->quiet_until_ns,
                  census.alive < m->board->count ? 0 : now_ns + FULL_QUIET_NS);
-    unsigned target = (unsigned)cfg->min_spare + waiting(m, census);
-    if (census.idle < target) {
-        unsigned want = target - census.idle;
+    if (census.idle < cfg->min_spare || is_one_wanted(m, census)) {
+        unsigned want = census.idle < cfg->min_spare ? (unsigned)cfg->min_spare - census.idle : 1;
         m->burst = m->burst == 0 ? 1 : m->burst * 2;
         if (m->burst > SPAWN_BURST_MAX)
             m->burst = SPAWN_BURST_MAX;

@@ -318,14 +318,22 @@ static const struct {
     {{LINES, 0}, 16, 10 * NS_PER_S / 9},
 };
 
-START_TEST(who_waits_gets_a_child_beside_the_spare_ones)
+START_TEST(while_connections_wait_children_are_started_beside_the_spare_ones)
 {
+    const struct census some = {.alive = LINES - 1, .idle = 2}, all = {.alive = LINES, .idle = 2};
     set_up();
+    prefork_keep_spares(&m, some);
+    ck_assert_uint_eq(prefork_census(&m).alive, 0);
     queue(5);
-    prefork_keep_spares(&m, (struct census){.alive = LINES - 1, .idle = 2});
-    ck_assert_uint_eq(prefork_census(&m).alive, 5);
-    prefork_keep_spares(&m, (struct census){.alive = LINES, .idle = 2}); /* no more can be */
-    ck_assert_uint_eq(prefork_census(&m).alive, 5);
+    m.next_spawn_ns = clock_now_ns() + 60 * NS_PER_S; /* none that would take one of them */
+    prefork_keep_spares(&m, some);
+    prefork_keep_spares(&m, some);
+    ck_assert_uint_eq(m.burst, 2);
+    m.next_spawn_ns = 0;
+    prefork_keep_spares(&m, all); /* no more can be */
+    ck_assert_uint_eq(prefork_census(&m).alive, 0);
+    prefork_keep_spares(&m, some);
+    ck_assert_uint_eq(prefork_census(&m).alive, 1);
     for (size_t i = 0; i < 5; i++)
         close(clients[i]);
     tear_down();
@@ -377,6 +385,6 @@ SUITE_MAIN("prefork_upkeep", SUITE_TEST(as_many_as_are_to_be_idle),
            SUITE_TEST(what_a_dead_child_had_in_work_is_given_back),
            SUITE_TEST(those_that_are_in_a_state_for_long_are_told),
            SUITE_TEST(those_that_never_asked_are_told_later_but_first),
-           SUITE_TEST(who_waits_gets_a_child_beside_the_spare_ones),
+           SUITE_TEST(while_connections_wait_children_are_started_beside_the_spare_ones),
            SUITE_LOOP(patience_shrinks_with_the_queue, crowds),
            SUITE_TEST(what_waits_for_the_next_owner_does_not_wait_for_us))
