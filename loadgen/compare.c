@@ -13,7 +13,7 @@
 #include "loadgen/live.h"
 
 /* Starting, warming up and stopping a server, and the pilot. */
-#define BLOCK_EXTRA_S 0.25
+#define BLOCK_EXTRA_S 0.6 /* a server's start and end; also its processes' */
 #define OPEN_EXTRA_S  0.1
 #define ROUNDS        6
 /* On a machine that gives us no CPU a short pilot may see nothing at all. */

@@ -18,7 +18,7 @@ struct prefork_mode {
     struct scoreboard *board; /* shared */
     size_t board_bytes;
     int *slots; /* of metrics, for each line */
-    int ahead; /* of the children's share of the CPU: cpu_share_ahead() */
+    int ahead;  /* of the children's share of the CPU: cpu_share_ahead() */
     unsigned burst;
     int64_t next_spawn_ns;  /* back-off after short lives */
     int64_t next_reduce_ns; /* when the next surplus child may be ended */

@@ -1,7 +1,10 @@
 /* One block on a server that runs already: two parts, measured from outside. */
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "coro/base/clock.h"
 #include "loadgen/block.h"
@@ -135,6 +138,25 @@ START_TEST(without_a_pid_there_is_no_cost)
 }
 END_TEST
 
+START_TEST(processes_are_there_before_it_is_measured)
+{
+    pid_t other = fork(); /* as if the server had a worker */
+    if (other == 0)
+        for (;;)
+            pause();
+    part_ns = 50 * NS_PER_MS;
+    setup(good, 0);
+    candidate.pid = getpid();
+    int64_t began_ns = clock_now_ns();
+    ck_assert_int_eq(lg_block_run(&plan, &parts, &block, &why), 0);
+    ck_assert_int_ge(clock_now_ns() - began_ns, 250 * NS_PER_MS); /* a look beforehand */
+    ck_assert_int_eq(block.processes, 2);
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_server_that_is_not_there)
 {
     setup(good, 0);
@@ -167,5 +189,6 @@ END_TEST
 
 SUITE_MAIN("block", SUITE_TEST(both_parts_are_measured), SUITE_TEST(a_pilot_has_no_open_part),
            SUITE_TEST(refusals_are_no_throughput), SUITE_TEST(without_a_pid_there_is_no_cost),
+           SUITE_TEST(processes_are_there_before_it_is_measured),
            SUITE_TEST(a_server_that_is_not_there), SUITE_TEST(a_program_that_is_not_there),
            SUITE_TEST(an_interrupt_is_passed_on))

@@ -95,8 +95,8 @@ static const struct {
     unsigned rounds; /* that remain of 6 */
     bool shorter;    /* blocks */
 } budgets[] = {
-    {0, 10, 0, 6, false},       {40, 1, 0, 6, false},    {30, 1, 0, 5, false},
-    {22, 1, 0, 5, true},        {5, 1, -ETIME, 5, true}, {300, 10, 0, 5, false},
+    {0, 10, 0, 6, false},       {47, 1, 0, 6, false},    {36, 1, 0, 5, false},
+    {28, 1, 0, 5, true},        {5, 1, -ETIME, 5, true}, {350, 10, 0, 5, false},
     {100, 10, -ETIME, 5, true},
 };
 
