@@ -9,9 +9,10 @@
  * late when for queue_delay_max nothing has come in time.
  *
  * Refused with 503, which costs little, so that those behind need not wait as
- * long: a request that waited too long for a worker or for a place, and one
- * beyond in_flight_max.  The connection goes on, unless others wait for its worker.
- * Health and administration are never refused: they say why.
+ * long: a request that waited too long for a worker or for a place, or would,
+ * as others just did, and one beyond in_flight_max.  The connection goes on,
+ * unless others wait for its worker.  Health and administration are never refused:
+ * they say why.
  *
  * What a process holds is told (hooks.on_stage) before it has it and after it has
  * given it back: whoever counts for one that was killed in between restores one

@@ -1,8 +1,8 @@
 /* server/mode/prefork_upkeep.c - what prefork's master does about its children.
  *
- * Children are started while fewer than min_spare are idle or more connections wait, 1, 2,
- * 4 ... at a time; one a second is ended while more than max_spare are.  A child that dies within a
- * second of its start puts starts off, for longer each time.
+ * Children are started while fewer than min_spare are idle or more connections wait, 1,
+ * 2, 4 ... at a time; one a second is ended while more than max_spare are.  A child that
+ * dies within a second of its start puts starts off, for longer each time.
  *
  * More keep-alive connections than children would starve the rest: when every
  * child is taken and connections are queued (http_app.is_crowded), a connection
