@@ -78,9 +78,6 @@ struct http_hooks {
 /* While others wait for a worker a connection may keep its for so long: ending it
  * after each answer would make all work accepting connections. */
 #define HTTP_CROWDED_SLICE_NS (20 * NS_PER_MS)
-/* Or for one request that took so long: beside that a new connection is cheap, and cheaper
- * than a worker that waits for the next request, to be told that others wait. */
-#define HTTP_CROWDED_WORK_NS NS_PER_MS
 
 struct http_app {
     const struct http_route *routes;

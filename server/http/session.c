@@ -211,7 +211,7 @@ static void serve_request(struct http_work *w)
     http_receive_begin(w, w->head.is_chunked, w->head.content_length);
     decide_keep_alive(w);
     dispatch(w);
-    if (!w->res.is_stream && !w->is_closing) /* its share may have been this request */
+    if (!w->res.is_stream && !w->is_closing) /* working uses a slice up, too */
         http_work_yield(w);
     if (w->body.status != 0 && !w->res.is_stream)
         http_problem(&w->res, w->body.status, "%s", w->body.why);

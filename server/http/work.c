@@ -104,11 +104,8 @@ void http_work_close(struct http_work *w, enum http_close_reason why, bool linge
 
 void http_work_yield(struct http_work *w)
 {
-    if (!atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) || w->at < w->end)
-        return;
-    int64_t now_ns = w->io->ops->now_ns(w->io);
-    if (now_ns - w->session->opened_ns >= HTTP_CROWDED_SLICE_NS ||
-        now_ns - w->now_ns >= HTTP_CROWDED_WORK_NS)
+    if (atomic_load_explicit(&w->app->is_crowded, memory_order_relaxed) && w->at == w->end &&
+        w->io->ops->now_ns(w->io) - w->session->opened_ns >= HTTP_CROWDED_SLICE_NS)
         http_work_close(w, HTTP_CLOSE_YIELDED, !http_decoder_is_done(&w->body.decoder));
 }
 

@@ -89,7 +89,7 @@ int http_work_flush(struct http_work *w);
 void http_work_finish(struct http_work *w);
 /* Close after this answer; of several reasons the first fault stands, else the first. */
 void http_work_close(struct http_work *w, enum http_close_reason why, bool linger);
-/* The same when others wait for its worker, it has had its share of time, and nothing more
+/* The same when others wait for its worker, it has had its slice of time, and nothing more
  * has come. */
 void http_work_yield(struct http_work *w);
 

@@ -24,11 +24,16 @@
 #include "server/mode/blocking.h"
 #include "server/mode/prefork.h"
 
+/* The kernel tells a child when its master dies.  One that has nothing to do looks itself
+ * once in a while: nobody would ever end a child that was not told. */
+#define ORPHAN_LOOK_MS 10000
+
 /* What the signal handlers of a child reach. */
 static struct child {
     struct prefork_mode *mode;
     struct score *score;
     struct blocking connection;
+    pid_t master;
     int wake_fd; /* eventfd in its epoll set: signals that it is to obey make it readable */
     atomic_bool is_leaving;
     atomic_bool wants_reload;
@@ -145,8 +150,10 @@ static int next_connection(int epoll_fd)
         }
         struct epoll_event event;
         PROF_WAIT_BEGIN("{epoll_wait}");
-        epoll_wait(epoll_fd, &event, 1, -1);
+        int events = epoll_wait(epoll_fd, &event, 1, ORPHAN_LOOK_MS);
         prof_wait_end();
+        if (events == 0 && getppid() != child.master)
+            return -ESHUTDOWN;
         uint64_t count;
         ssize_t n = read(child.wake_fd, &count, sizeof count);
         (void)n; /* only to make it unreadable again */
@@ -220,6 +227,7 @@ static void take_signals(void)
 NORETURN void prefork_child_main(struct prefork_mode *m, unsigned index, pid_t master)
 {
     child.mode = m;
+    child.master = master;
     child.score = &m->board->scores[index];
     child.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     atomic_store(&child.is_leaving, m->is_draining); /* one that only empties the queue */

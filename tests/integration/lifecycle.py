@@ -519,10 +519,11 @@ class UnixSocket(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/socket"
             with Domaind(mode, f"--listen=unix:{path}", *one) as server:
-                slow, queued = self.connect(path), self.connect(path)
+                slow = self.connect(path)
                 slow.sendall(HELLO)
                 self.assertTrue(slow.recv(4096).startswith(b"HTTP/1.1 200"))
                 slow.sendall(HELLO[:20])
+                queued = self.connect(path)  # no sooner: the connection would take turns with it
                 queued.sendall(HELLO)
                 time.sleep(0.2)
                 server.process.send_signal(signal.SIGTERM)

@@ -152,9 +152,9 @@ static const struct {
     {false, false, NS_PER_S, 0, HTTP_TURN_IDLE},
     {true, false, HTTP_CROWDED_SLICE_NS - 1, 0, HTTP_TURN_IDLE},
     {true, false, HTTP_CROWDED_SLICE_NS, 0, HTTP_TURN_CLOSE},
-    {true, false, 0, HTTP_CROWDED_WORK_NS - 1, HTTP_TURN_IDLE},
-    {true, false, 0, HTTP_CROWDED_WORK_NS, HTTP_TURN_CLOSE},
-    {false, false, 0, HTTP_CROWDED_WORK_NS, HTTP_TURN_IDLE},
+    {true, false, 0, HTTP_CROWDED_SLICE_NS - 1, HTTP_TURN_IDLE},
+    {true, false, 0, HTTP_CROWDED_SLICE_NS, HTTP_TURN_CLOSE},
+    {false, false, 0, HTTP_CROWDED_SLICE_NS, HTTP_TURN_IDLE},
     {false, true, NS_PER_S, 0, HTTP_TURN_IDLE},
     {true, true, 0, 0, HTTP_TURN_CLOSE}, /* sooner than the master would have it ended */
 };
