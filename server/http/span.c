@@ -79,12 +79,17 @@ size_t http_span_clean(const char *p, size_t n)
     return i;
 }
 
-size_t http_span_token(const char *p, size_t n)
+static inline size_t table_length(const bool table[256], const char *p, size_t n)
 {
     size_t i = 0;
-    while (i < n && is_tchar[(unsigned char)p[i]])
+    while (i < n && table[(unsigned char)p[i]])
         i++;
     return i;
+}
+
+size_t http_span_token(const char *p, size_t n)
+{
+    return table_length(is_tchar, p, n);
 }
 
 size_t http_span_target(const char *p, size_t n)
@@ -93,8 +98,5 @@ size_t http_span_target(const char *p, size_t n)
     if (n >= 16)
         return clean_length(untarget_bits, p, n);
 #endif
-    size_t i = 0;
-    while (i < n && is_target_char[(unsigned char)p[i]])
-        i++;
-    return i;
+    return table_length(is_target_char, p, n);
 }
