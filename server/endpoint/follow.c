@@ -11,6 +11,8 @@
 
 #define TRAIL_MAX_BYTES (1UL << 20)
 
+static const char two_ways[] = "a backslash, tab or line end in a URL is read in two ways";
+
 void endpoint_trail_init(struct endpoint_trail *trail)
 {
     buf_init(&trail->url, TRAIL_MAX_BYTES);
@@ -23,10 +25,20 @@ void endpoint_trail_fini(struct endpoint_trail *trail)
     buf_fini(&trail->hops);
 }
 
+/* Where a browser and libcurl read different hosts: the answer would be about one that
+ * was never asked.  (URL Standard, host state and the removal of tabs and newlines.) */
+static bool is_ambiguous(const char *url)
+{
+    size_t end = strcspn(url, "?#");
+    return strcspn(url, "\\") < end || strpbrk(url, "\t\r\n") != NULL;
+}
+
 static int on_hop(void *arg, const char *url, int status)
 {
     struct endpoint_trail *trail = arg;
     size_t len = strlen(url);
+    if (is_ambiguous(url))
+        return -EINVAL;
     buf_clear(&trail->url);
     int rv = buf_append(&trail->url, url, len);
     if (rv == 0)
@@ -79,6 +91,11 @@ int endpoint_follow(struct http_request *http, struct http_response *res, const 
         http_problem(res, HTTP_422_UNPROCESSABLE_CONTENT, "cannot follow: not a valid URL");
         return HTTP_422_UNPROCESSABLE_CONTENT;
     }
+    if (is_ambiguous(text)) {
+        free(text);
+        http_problem(res, HTTP_422_UNPROCESSABLE_CONTENT, "cannot follow: %s", two_ways);
+        return HTTP_422_UNPROCESSABLE_CONTENT;
+    }
     const struct cl_request req = {.url = text,
                                    .give_up = &http->app->is_cut,
                                    .guard = following->guard,
@@ -87,7 +104,9 @@ int endpoint_follow(struct http_request *http, struct http_response *res, const 
     http_begin_wait(http);
     int rv = cl_follow(&req, following->hops_max, on_hop, trail, &reply);
     free(text);
-    int status = rv < 0 ? refuse(res, rv, reply.why) : 0;
+    /* one that libcurl refused says why itself */
+    const char *why = rv == -EINVAL && reply.why[0] == '\0' ? two_ways : reply.why;
+    int status = rv < 0 ? refuse(res, rv, why) : 0;
     cl_reply_fini(&reply);
     return status;
 }

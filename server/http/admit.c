@@ -63,8 +63,9 @@ void http_admit_name_client(struct http_work *w)
         return;
     /* several fields are one list; it is read from its end */
     for (size_t i = req->field_count; i > 0; i--)
-        if (http_str_is_nocase(req->fields[i - 1].name, "x-forwarded-for"))
-            http_proxy_forwarded(w->app->proxies, req->fields[i - 1].value, &req->client);
+        if (http_str_is_nocase(req->fields[i - 1].name, "x-forwarded-for") &&
+            !http_proxy_forwarded(w->app->proxies, req->fields[i - 1].value, &req->client))
+            return; /* who stands before it cannot be believed */
 }
 
 bool http_admit_request(struct http_work *w)

@@ -149,6 +149,8 @@ static bool wait_for_place(struct http_work *w)
     tell(w, HTTP_STAGE_WAITING, true);
     int ahead = atomic_fetch_add_explicit(&places->waiting, 1, memory_order_relaxed);
     bool has_place = wait_until(w, most_ns > 0 ? since_ns + most_ns - queued_ns(w) : CLOCK_NEVER);
+    if (has_place)
+        tell(w, HTTP_STAGE_RUNNING, true); /* before all else: it is ours from here on */
     atomic_fetch_sub_explicit(&places->waiting, 1, memory_order_relaxed);
     tell(w, HTTP_STAGE_WAITING, false);
     note_wait(places, has_place, since_ns, ahead);
@@ -165,8 +167,6 @@ static bool take_place(struct http_work *w)
         return true;
     tell(w, HTTP_STAGE_RUNNING, false);
     w->has_place = wait_for_place(w);
-    if (w->has_place)
-        tell(w, HTTP_STAGE_RUNNING, true);
     return w->has_place;
 }
 
@@ -175,12 +175,13 @@ static bool join_flight(struct http_work *w)
     int64_t most = w->limits->in_flight_max;
     if (most == 0)
         return true;
+    tell(w, HTTP_STAGE_IN_FLIGHT, true);
     w->is_in_flight = atomic_fetch_add_explicit(&w->app->in_flight, 1, memory_order_relaxed) < most;
     if (w->is_in_flight)
-        tell(w, HTTP_STAGE_IN_FLIGHT, true);
-    else
-        atomic_fetch_sub_explicit(&w->app->in_flight, 1, memory_order_relaxed);
-    return w->is_in_flight;
+        return true;
+    atomic_fetch_sub_explicit(&w->app->in_flight, 1, memory_order_relaxed);
+    tell(w, HTTP_STAGE_IN_FLIGHT, false);
+    return false;
 }
 
 void http_overload_refuse(struct http_work *w, enum http_refusal why)

@@ -83,6 +83,7 @@ static pthread_once_t behind_line_once = PTHREAD_ONCE_INIT;
 
 static void make_behind_line(void)
 {
+    http_parser_set_max_header_size(UINT32_MAX); /* header_max is ours to hold */
     for (int verb = 0; verb < HTTP_VERB_COUNT; verb++) {
         for (int minor = 0; minor < 2; minor++) {
             char line[64];
@@ -98,8 +99,8 @@ static bool parse(const struct http_head *h, const char *bytes, struct parse *p)
 {
     http_parser parser;
     size_t from = h->start;
+    pthread_once(&behind_line_once, make_behind_line);
     if (bytes[h->target.at] == '/') {
-        pthread_once(&behind_line_once, make_behind_line);
         parser = behind_line[h->verb][h->version_minor];
         from = h->fields;
     } else {

@@ -100,7 +100,7 @@ ssize_t http_proxy_header(const char *bytes, size_t n, struct http_address *ret_
     return -EBADMSG;
 }
 
-void http_proxy_forwarded(const struct http_networks *proxies, struct http_str list,
+bool http_proxy_forwarded(const struct http_networks *proxies, struct http_str list,
                           struct http_address *client)
 {
     while (list.len > 0 && http_networks_contain(proxies, client)) {
@@ -113,8 +113,9 @@ void http_proxy_forwarded(const struct http_networks *proxies, struct http_str l
             to--;
         struct http_address next;
         if (http_address_parse((struct http_str){from, (size_t)(to - from)}, &next) < 0)
-            return;
+            return false;
         *client = next;
         list.len = comma != NULL ? (size_t)(comma - list.data) : 0;
     }
+    return true;
 }

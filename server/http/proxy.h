@@ -16,6 +16,7 @@
 MUST_USE ssize_t http_proxy_header(const char *bytes, size_t n, struct http_address *ret_client);
 
 /* X-Forwarded-For, read from its end: the first address that is no trusted proxy;
- * *client is left alone where the list cannot be read. */
-void http_proxy_forwarded(const struct http_networks *proxies, struct http_str list,
+ * *client is left alone where the list cannot be read.  false: it cannot, and what stands
+ * before is not to be believed either. */
+bool http_proxy_forwarded(const struct http_networks *proxies, struct http_str list,
                           struct http_address *client);

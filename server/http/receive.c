@@ -1,8 +1,9 @@
 /* Receiving a request's body: the input buffer first, then the transport.
  *
- * Time: a body may keep us waiting for body_timeout in all, and for longer only
- * as long as it has brought body_min_bytes_per_s.  The clock runs while we wait
- * in a read, so a handler that is slow to ask costs its client nothing. */
+ * Time: a body may keep us waiting for body_timeout in all; what it brings earns more,
+ * body_min_bytes_per_s a second, but never more than body_timeout at once: bytes that
+ * came fast buy no long silence.  The clock runs while we wait in a read, so a handler
+ * that is slow to ask costs its client nothing. */
 #include <errno.h>
 
 #include "server/http/work.h"
@@ -11,7 +12,8 @@
 
 void http_receive_begin(struct http_work *w, bool is_chunked, int64_t content_length)
 {
-    w->body = (struct http_receive){.is_continue_owed = w->head.is_continue_expected};
+    w->body = (struct http_receive){.patience_ns = w->limits->body_timeout_ns,
+                                    .is_continue_owed = w->head.is_continue_expected};
     http_decoder_init(&w->body.decoder, is_chunked, content_length);
 }
 
@@ -25,19 +27,15 @@ static int fail(struct http_work *w, int error, int status, enum http_close_reas
     return error;
 }
 
-static int64_t wait_left_ns(const struct http_work *w)
+/* A read that took waited_ns brought n bytes. */
+static void note_read(struct http_work *w, int64_t waited_ns, size_t n)
 {
     const struct http_limits *limits = w->limits;
-    int64_t allowed_ns = limits->body_timeout_ns;
-    if (limits->body_min_bytes_per_s > 0) {
-        int64_t earned_ns;
-        if (__builtin_mul_overflow((int64_t)w->body.wire_bytes,
-                                   NS_PER_S / limits->body_min_bytes_per_s, &earned_ns))
-            return CLOCK_NEVER;
-        allowed_ns = clock_add_ns(allowed_ns, earned_ns);
-        return allowed_ns - w->body.waited_ns;
-    }
-    return allowed_ns; /* no rate: only the gap between two reads counts */
+    if (limits->body_min_bytes_per_s == 0)
+        return; /* only the gap between two reads counts */
+    int64_t earned_ns = (int64_t)n * (NS_PER_S / limits->body_min_bytes_per_s);
+    int64_t left_ns = w->body.patience_ns - waited_ns + earned_ns;
+    w->body.patience_ns = left_ns < limits->body_timeout_ns ? left_ns : limits->body_timeout_ns;
 }
 
 /* Wait for more bytes of the body, behind the head in the input buffer. */
@@ -55,8 +53,7 @@ static int fill(struct http_work *w)
     w->at = w->end = w->head_at + w->head.length;
     int64_t before_ns = w->io->ops->now_ns(w->io);
     ssize_t n = w->io->ops->read(w->io, w->in + w->end, w->cap - w->end,
-                                 clock_add_ns(before_ns, wait_left_ns(w)));
-    w->body.waited_ns += w->io->ops->now_ns(w->io) - before_ns;
+                                 clock_add_ns(before_ns, w->body.patience_ns));
     if (n == -ETIMEDOUT)
         return fail(w, -ETIMEDOUT, 408, HTTP_CLOSE_BODY_TIMEOUT, "the body came too slowly");
     if (n == 0)
@@ -64,6 +61,7 @@ static int fill(struct http_work *w)
     if (n < 0)
         return fail(w, (int)n, 0, n == -ECANCELED ? HTTP_CLOSE_CANCELLED : HTTP_CLOSE_ABORTED,
                     NULL);
+    note_read(w, w->io->ops->now_ns(w->io) - before_ns, (size_t)n);
     w->end += (size_t)n;
     return 0;
 }
@@ -142,7 +140,9 @@ int http_receive_discard(struct http_work *w)
         if (n <= 0)
             return (int)n;
         total += (size_t)n;
-        if (total > DISCARD_MAX_BYTES)
+        if (total > DISCARD_MAX_BYTES) {
+            w->is_lingering = true; /* the answer is out: it must arrive */
             return fail(w, -EMSGSIZE, 0, HTTP_CLOSE_TOO_LARGE, NULL);
+        }
     }
 }

@@ -187,10 +187,11 @@ static char *put_connection(char *p, const struct http_work *w)
     return w->req.version_minor == 0 ? PUT(p, "Connection: keep-alive\r\n") : p;
 }
 
-/* Always the same, whoever asks: a cache may hand an answer to anybody. */
+/* Always the same, whoever asks: a cache may hand an answer to anybody.  Never what is
+ * for administrators: a page elsewhere, open in their browser, could read it. */
 static char *put_cors(char *p, const struct http_work *w)
 {
-    if (w->app->cors_origin == NULL)
+    if (w->app->cors_origin == NULL || http_work_is_admin(w))
         return p;
     p = PUT(p, "Access-Control-Allow-Origin: ");
     p = put(p, w->app->cors_origin);

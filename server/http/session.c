@@ -36,8 +36,8 @@ static void give_id(struct http_work *w)
     if (w->req.field_count > 0 && http_header(&w->req, "x-request-id", &sent) && sent.len > 0 &&
         sent.len <= WORK_ID_BYTES) {
         size_t i = 0;
-        while (i < sent.len && sent.data[i] > 0x20 && sent.data[i] != 0x7F && sent.data[i] != '"' &&
-               sent.data[i] != '\\')
+        while (i < sent.len && (unsigned char)sent.data[i] > 0x20 &&
+               (unsigned char)sent.data[i] < 0x7F && sent.data[i] != '"' && sent.data[i] != '\\')
             i++;
         if (i == sent.len) {
             w->req.id = sent;
@@ -64,7 +64,8 @@ static void begin_request(struct http_work *w)
  * who asks, and how to answer. */
 static void begin_refused(struct http_work *w)
 {
-    w->req = (struct http_request){.version_minor = 1,
+    w->req = (struct http_request){.verb = w->head.verb,
+                                   .version_minor = 1,
                                    .content_length = -1,
                                    .is_proxied = w->head.is_proxied,
                                    .fields = w->fields};
@@ -127,7 +128,7 @@ static void answer_options(struct http_work *w, const char *allow)
     struct http_str asked;
     w->res.status = 204;
     w->res.allow = allow;
-    if (w->app->cors_origin != NULL &&
+    if (w->app->cors_origin != NULL && !http_work_is_admin(w) &&
         http_header(&w->req, "access-control-request-method", &asked)) {
         http_add_field(&w->res, "Access-Control-Allow-Methods", allow);
         http_add_field(&w->res, "Access-Control-Allow-Headers", "Content-Type, X-Request-Id");
@@ -223,7 +224,11 @@ static void serve_request(struct http_work *w)
     http_respond_end(w);
     tell(w);
     /* what of the body nobody asked for lies between us and the next request */
-    if (!w->is_closing && !http_decoder_is_done(&w->body.decoder))
+    if (http_decoder_is_done(&w->body.decoder) || w->body.error != 0)
+        return;
+    if (w->is_closing)
+        w->is_lingering = true; /* it may still be on its way (RFC 9112 section 9.6) */
+    else
         http_receive_discard(w);
 }
 
@@ -374,7 +379,8 @@ enum http_turn http_session_turn(struct http_session *s)
         s->reason = w->reason;
         turn = HTTP_TURN_CLOSE;
     } else {
-        s->deadline_ns = clock_add_ns(w->now_ns, limits.idle_timeout_ns);
+        /* from now on: an answer may have taken long */
+        s->deadline_ns = clock_add_ns(w->io->ops->now_ns(w->io), limits.idle_timeout_ns);
     }
     http_work_return(w);
     return turn;

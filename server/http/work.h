@@ -38,7 +38,7 @@ struct http_response {
 struct http_receive {
     struct http_decoder decoder;
     uint64_t wire_bytes;
-    int64_t waited_ns;     /* spent waiting for the client to send */
+    int64_t patience_ns;   /* what is left of waiting for the client to send */
     bool is_continue_owed; /* the client waits for 100 Continue */
     int status;            /* the refusal a failed read calls for; 0: none */
     int error;             /* what body calls return from now on */
@@ -92,6 +92,12 @@ void http_work_close(struct http_work *w, enum http_close_reason why, bool linge
 /* The same when others wait for its worker, it has had its slice of time, and nothing more
  * has come. */
 void http_work_yield(struct http_work *w);
+
+/* Is its route for administrators alone? */
+static inline bool http_work_is_admin(const struct http_work *w)
+{
+    return w->route != NULL && (w->route->flags & HTTP_ROUTE_ADMIN) != 0;
+}
 
 /* ---- overload.c ---- */
 /* May the handler run?  false: the answer says why not. */

@@ -89,6 +89,9 @@ class Follow(unittest.TestCase):
                 ("http://127.0.0.1:1/", 502, "Connection refused"),
                 ("http://no-such-host.invalid/", 502, "does not resolve"),
                 ("http://exa mple/", 422, "not a valid URL"),
+                # a browser goes to a.example, libcurl to what stands behind the @
+                (web.replace("127", "a.example\\@127", 1), 422, "read in two ways"),
+                (web + "to-" + web.replace("127", "a.example\\@127", 1), 422, "read in two ways"),
             ):
                 got, body = follow(server, url)
                 self.assertEqual(got, status, body)

@@ -181,6 +181,21 @@ START_TEST(forwarded_clients_have_their_own_limit)
 }
 END_TEST
 
+/* What cannot be read hides who stands before it: the client could have written that. */
+START_TEST(a_list_that_cannot_be_read_ends_it)
+{
+    struct pair_io p;
+    char text[HTTP_ADDRESS_TEXT_BYTES];
+    setup_app("127.0.0.0/8");
+    app.hooks.on_request = note_client;
+    ck_says(talk(&p, GET "X-Forwarded-For: 192.0.2.5\r\nX-Forwarded-For: unknown\r\n\r\n"),
+            "HTTP/1.1 200 ");
+    ck_assert_str_eq(http_address_text(&seen_client, text), "127.0.0.1");
+    pair_fini(&p);
+    drop_app();
+}
+END_TEST
+
 START_TEST(a_refused_head_is_its_clients_too)
 {
     struct pair_io p;
@@ -199,4 +214,5 @@ SUITE_MAIN("admit", SUITE_TEST(one_connection_too_many_in_all),
            SUITE_TEST(a_trusted_proxy_is_many_clients), SUITE_TEST(the_proxy_header_says_who_it_is),
            SUITE_TEST(without_its_header_a_proxy_is_not_heard),
            SUITE_TEST(forwarded_clients_have_their_own_limit),
+           SUITE_TEST(a_list_that_cannot_be_read_ends_it),
            SUITE_TEST(a_refused_head_is_its_clients_too))

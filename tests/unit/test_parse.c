@@ -67,6 +67,28 @@ START_TEST(every_method_and_version)
 }
 END_TEST
 
+/* How large a head may be is header_max alone's to say. */
+START_TEST(large_heads)
+{
+    static const char *const lines[] = {"GET / HTTP/1.1", "GET http://name/ HTTP/1.1"};
+    static char text[200000];
+    static struct http_field fields[8];
+    struct http_limits large = http_limits_default;
+    large.header_max_bytes = sizeof text;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct http_request req;
+        struct http_head h;
+        int n = snprintf(text, sizeof text, "%s\r\nHost: name\r\nX-Large: ", lines[i]);
+        memset(text + n, 'x', 150000);
+        strcpy(text + n + 150000, "\r\n\r\n");
+        http_head_init(&h);
+        ck_assert_int_eq(http_head_scan(&h, text, strlen(text), &large), HTTP_SCAN_DONE);
+        ck_assert_int_eq(http_parse_head(&h, text, fields, &req), 0);
+        ck_assert_uint_eq(fields[1].value.len, 150000);
+    }
+}
+END_TEST
+
 START_TEST(targets_without_a_path)
 {
     struct http_field fields[2];
@@ -98,5 +120,5 @@ START_TEST(nothing_is_carried_over)
 }
 END_TEST
 
-SUITE_MAIN("parse", SUITE_LOOP(every_method_and_version, targets),
+SUITE_MAIN("parse", SUITE_LOOP(every_method_and_version, targets), SUITE_TEST(large_heads),
            SUITE_TEST(targets_without_a_path), SUITE_TEST(nothing_is_carried_over))

@@ -112,8 +112,8 @@ START_TEST(each_list)
     struct http_str bad;
     struct http_address client = address_of(lists[_i].peer);
     ck_assert_int_eq(http_networks_parse("10.0.0.0/8", &proxies, &bad), 0);
-    http_proxy_forwarded(&proxies, (struct http_str){lists[_i].list, strlen(lists[_i].list)},
-                         &client);
+    (void)http_proxy_forwarded(&proxies, (struct http_str){lists[_i].list, strlen(lists[_i].list)},
+                               &client);
     ck_assert_str_eq(http_address_text(&client, text), lists[_i].client);
     http_networks_fini(&proxies);
 }

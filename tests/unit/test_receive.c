@@ -49,6 +49,62 @@ START_TEST(a_body_fast_enough_may_take_long)
 }
 END_TEST
 
+/* Bytes that came fast buy no long silence. */
+START_TEST(a_body_that_stops_is_given_up)
+{
+    struct pair_io p;
+    static char in[100000];
+    int n = snprintf(in, sizeof in, "%s", HEAD("/domain", "Content-Length: 90000\r\n"));
+    memset(in + n, 'x', 80000);
+    for (int rate = 0; rate <= 100; rate += 100) {
+        setup_app();
+        limits.body_min_bytes_per_s = rate;
+        pair_init(&p, in, (size_t)n + 80000);
+        p.at_end = -ETIMEDOUT;
+        int64_t from_ns = p.now_ns;
+        talk_serve(&p);
+        ck_says(pair_out(&p), "HTTP/1.1 408 ");
+        ck_assert_int_le(p.now_ns - from_ns, limits.body_timeout_ns + limits.linger_timeout_ns);
+        pair_fini(&p);
+    }
+}
+END_TEST
+
+/* Close while the body is on its way would reset the connection and destroy the answer. */
+START_TEST(a_body_nobody_reads_is_let_come)
+{
+    static const char *const cases[] = {
+        HEAD("/livez", "Connection: close\r\nContent-Length: 10\r\n"),
+        HEAD("/livez", "Connection: close\r\nTransfer-Encoding: chunked\r\n"),
+        "POST /livez HTTP/1.0\r\nContent-Length: 10\r\n\r\n",
+    };
+    struct pair_io p;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        setup_app();
+        char in[200];
+        size_t head = strlen(cases[i]);
+        snprintf(in, sizeof in, "%s1234567890", cases[i]);
+        pair_init(&p, in, head + 10);
+        p.split = head;
+        ck_assert(talk_serve(&p));
+        ck_says(pair_out(&p), "HTTP/1.1 405 ");
+        ck_assert(p.is_shut);
+        ck_assert_uint_eq(p.at, p.in_len);
+        pair_fini(&p);
+    }
+    /* also a large one without a length, of which some was thrown away */
+    static char large[200000];
+    setup_app();
+    int n = snprintf(large, sizeof large, "%s1ffff\r\n",
+                     HEAD("/livez", "Transfer-Encoding: chunked\r\n"));
+    memset(large + n, 'x', 0x1ffff);
+    ck_says(talk_bytes(&p, large, (size_t)n + 0x1ffff, 4096), "HTTP/1.1 405 ");
+    ck_assert(p.is_shut);
+    ck_assert_uint_eq(p.at, p.in_len);
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(without_a_rate_only_a_gap_counts)
 {
     struct pair_io p;
@@ -170,6 +226,7 @@ START_TEST(continue_is_said_once_and_only_to_who_waits)
 END_TEST
 
 SUITE_MAIN("receive", SUITE_TEST(a_body_fast_enough_may_take_long),
+           SUITE_TEST(a_body_that_stops_is_given_up), SUITE_TEST(a_body_nobody_reads_is_let_come),
            SUITE_TEST(without_a_rate_only_a_gap_counts),
            SUITE_TEST(the_clock_stops_while_we_do_not_read),
            SUITE_TEST(buffered_bodies_have_a_limit_to_the_byte),

@@ -200,6 +200,9 @@ START_TEST(request_ids_are_echoed_if_sane)
     ck_assert_ptr_nonnull(id);
     ck_assert_uint_eq(strcspn(id + 14, "\r"), 16);
     pair_fini(&p);
+    out = exchange(&p, "GET /livez HTTP/1.1\r\nX-Request-Id: a\xff\r\n" HOST "\r\n");
+    ck_assert_ptr_null(strchr(out, '\xff'));
+    pair_fini(&p);
 }
 END_TEST
 
@@ -240,6 +243,11 @@ START_TEST(a_refused_head_is_answered_as_its_sound_part_asks)
                        "Accept: text/plain\r\n\r\n");
     ck_assert_ptr_nonnull(strstr(out, "Content-Type: application/problem+json"));
     ck_assert_ptr_null(strstr(out, "X-Request-Id: 7\r\n"));
+    pair_fini(&p);
+    /* to HEAD without a body */
+    out = exchange(&p, "HEAD /livez HTTP/1.1\r\nX : y\r\n\r\n");
+    ck_assert_ptr_nonnull(strstr(out, "400 Bad Request"));
+    ck_assert_str_eq(strstr(out, "\r\n\r\n"), "\r\n\r\n");
     pair_fini(&p);
     /* nor a request line for a field */
     out = exchange(&p, "GET /:text HTTP/1.1\r\n\r\n");
