@@ -99,8 +99,10 @@ static void reload(void *arg)
     struct instance *in = arg;
     struct config next;
     struct cfg_error error;
-    if (load(&next, &in->args, &error) < 0) {
-        log_error("reload: %s; the configuration stays as it was", error.text);
+    int rv = load(&next, &in->args, &error);
+    if (rv < 0) {
+        log_error("reload: %s; the configuration stays as it was",
+                  rv == -EINVAL ? error.text : err_text(rv));
         return;
     }
     cfg_adopt(&in->cfg, &next, on_fixed);
@@ -132,12 +134,25 @@ static int reopen_logs(void *arg)
 
 /* ---- a run ---- */
 
+/* Nobody asked for IPv6 where the addresses are the built-in ones: a machine without it
+ * serves on what it has. */
+static int open_addresses(struct instance *in, char error[LISTEN_ERROR_BYTES])
+{
+    int rv = listen_set_open(&in->server.listeners, in->cfg.listen, (int)in->cfg.backlog, error);
+    bool is_lacking = rv == -EADDRNOTAVAIL || rv == -EAFNOSUPPORT;
+    if (!is_lacking || in->cfg.origin[CFG_listen].source != CFG_FROM_DEFAULT ||
+        in->server.listeners.count == 0)
+        return rv;
+    log_info("no IPv6 here: %s", error);
+    return 0;
+}
+
 static int open_listeners(struct instance *in)
 {
     char error[LISTEN_ERROR_BYTES];
     int rv = listen_set_inherit(&in->server.listeners, error);
     if (rv == 0)
-        rv = listen_set_open(&in->server.listeners, in->cfg.listen, (int)in->cfg.backlog, error);
+        rv = open_addresses(in, error);
     if (rv >= 0 && in->cfg.mode == CFG_MODE_COROUTINE)
         rv = listen_set_clone(&in->server.listeners, loops_of(&in->cfg) - 1, (int)in->cfg.backlog,
                               error);

@@ -219,19 +219,19 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's.  Without a writer the buffer is written when full. */
+/* Signals are the main thread's.  Without a writer (the system refuses a thread) the next
+ * record tries again, and a buffer that is half full is written by who filled it. */
 static void start_writer(void)
 {
     pthread_t thread;
     pthread_attr_t attr;
     sigset_t all, before;
-    access_log.has_writer = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, 64 * 1024);
-    (void)!pthread_create(&thread, &attr, writer_main, NULL);
+    access_log.has_writer = pthread_create(&thread, &attr, writer_main, NULL) == 0;
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -248,7 +248,11 @@ void access_log_record(const struct http_record *record)
     }
     if (!access_log.has_writer)
         start_writer();
+    bool is_mine_to_write =
+        !access_log.has_writer && access_log.filling.len > access_log.filling.max_bytes / 2;
     pthread_mutex_unlock(&access_log.lock);
+    if (is_mine_to_write)
+        access_log_flush();
 }
 
 /* ---- life ---- */

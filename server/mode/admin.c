@@ -17,6 +17,8 @@
 
 #include "coro/base/err.h"
 #include "coro/base/log.h"
+#include "server/io/access_log.h"
+#include "server/metrics/metrics.h"
 
 #define RETRY_NS NS_PER_S
 
@@ -28,33 +30,43 @@ static int start_loop(struct mode_server *admin)
     return mode_coroutine.start(admin);
 }
 
-/* Serve until TERM, which a dying master sends too. */
-static NORETURN void process_main(struct mode_server *admin, pid_t master)
+/* Serve until TERM, which a dying master sends too; USR1: the log was moved. */
+static NORETURN void process_main(struct mode_server *server, pid_t master)
 {
-    sigset_t ends;
-    int signo;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
+    const struct mode_hooks *hooks = &server->hooks;
+    sigset_t taken;
+    int signo = 0;
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGUSR1);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     prctl(PR_SET_NAME, "domaind-admin");
     if (getppid() != master)
         _exit(EXIT_SUCCESS);
-    int rv = start_loop(admin);
+    int rv = start_loop(server->admin);
     if (rv < 0)
         log_error("the administrators' process cannot start: %s", err_text(rv));
-    else
-        sigwait(&ends, &signo); /* blocked since before the fork */
+    while (rv >= 0 && signo != SIGTERM) { /* both blocked since before the fork */
+        sigwait(&taken, &signo);
+        if (signo == SIGUSR1)
+            (void)hooks->reopen_logs(hooks->arg); /* the master says so */
+    }
+    access_log_flush();
     _exit(rv < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 static int start_process(struct mode_server *server)
 {
     pid_t master = getpid();
+    server->admin->slot = metrics_lease(); /* only the master knows which are free */
     pid_t pid = fork();
     if (pid == 0)
-        process_main(server->admin, master);
-    if (pid < 0)
-        return -errno;
+        process_main(server, master);
+    if (pid < 0) {
+        int err = -errno;
+        metrics_release(server->admin->slot);
+        return err;
+    }
     server->admin_pid = pid;
     return 0;
 }
@@ -89,6 +101,7 @@ bool admin_ended(struct mode_server *server, pid_t pid)
     if (server->admin_pid != pid)
         return false;
     server->admin_pid = 0;
+    metrics_release(server->admin->slot);
     log_warn("the administrators' process %d ended", (int)pid);
     return true;
 }

@@ -1,9 +1,11 @@
 /* server/mode/blocking.c - see blocking.h.
  *
- * An idle connection sits in recv().  To end it from outside, its read side is
- * shut down: recv returns 0, but bytes that came before (and on Linux even
- * after) are still delivered first, so a request that is just arriving is
- * answered, not lost. */
+ * An idle connection sits in recv().  Another thread ends it by shutting down its
+ * read side: recv returns 0, but bytes that came before (and on Linux even after)
+ * are still delivered first.  A signal handler of its own thread must not: it may
+ * run when recv has taken the first bytes of a request and is about to return, and
+ * the rest would find a connection that has ended.  It leaves word instead, which
+ * is read when recv was broken off (EINTR), and void when it brought something. */
 #include "server/mode/blocking.h"
 
 #include <sys/socket.h>
@@ -42,6 +44,7 @@ static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t d
     if (!was_idle)
         atomic_store(&b->block.is_waiting, false);
     if (n > 0 && was_idle) {
+        atomic_store(&b->block.is_hurried, false); /* it came in time */
         set_idle(b, buf, (size_t)n);
         atomic_store_explicit(&b->has_asked, true, memory_order_relaxed);
     }
@@ -131,18 +134,33 @@ void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atom
     close(fd);
 }
 
-void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reason why)
+static bool is_idle_for(const struct blocking *b, int64_t idle_ns)
 {
-    int fd = atomic_load(&b->fd);
-    if (fd < 0 || !atomic_load(&b->is_idle))
-        return;
+    if (!atomic_load(&b->is_idle))
+        return false;
     /* whoever has just connected is about to ask */
     if (!atomic_load_explicit(&b->has_asked, memory_order_relaxed) && idle_ns < BLOCKING_FIRST_NS)
         idle_ns = BLOCKING_FIRST_NS;
-    if (clock_now_ns() - atomic_load_explicit(&b->idle_since_ns, memory_order_relaxed) < idle_ns)
+    return clock_now_ns() - atomic_load_explicit(&b->idle_since_ns, memory_order_relaxed) >=
+           idle_ns;
+}
+
+void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reason why)
+{
+    int fd = atomic_load(&b->fd);
+    char first;
+    if (fd < 0 || !is_idle_for(b, idle_ns) || recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
         return;
     atomic_store(&b->given_up, why);
     shutdown(fd, SHUT_RD);
+}
+
+void blocking_yield(struct blocking *b, int64_t idle_ns, enum http_close_reason why)
+{
+    if (!is_idle_for(b, idle_ns))
+        return;
+    atomic_store(&b->given_up, why);
+    atomic_store(&b->block.is_hurried, true);
 }
 
 void blocking_hurry(struct blocking *b, int64_t patience_ns)

@@ -40,8 +40,11 @@ void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atom
 #define BLOCKING_FIRST_NS NS_PER_S
 /* When the connection is idle, and has been for idle_ns: end it, unless a
  * request is there already, which is then still answered.  From another thread
- * (while b is on the caller's list) or a signal handler of the serving one. */
+ * (while b is on the caller's list). */
 void blocking_give_up(struct blocking *b, int64_t idle_ns, enum http_close_reason why);
+/* The same from a signal handler of the serving thread, repeatedly: a signal that comes
+ * just before the wait begins does not end it. */
+void blocking_yield(struct blocking *b, int64_t idle_ns, enum http_close_reason why);
 /* When it waits for its client in mid-request, and has for patience_ns: end that wait
  * like one that timed out.  From a signal handler of the serving thread, repeatedly. */
 void blocking_hurry(struct blocking *b, int64_t patience_ns);

@@ -63,7 +63,7 @@ static int start_worker(struct worker *w)
     int rv = open_listeners(w);
     if (rv < 0)
         return rv;
-    w->slot = metrics_lease();
+    w->slot = w->mode->server->slot > 0 ? w->mode->server->slot : metrics_lease();
     atomic_fetch_add(&w->mode->running, 1);
     rv = pthread_create(&w->thread, NULL, coroutine_worker_main, w);
     if (rv != 0) {

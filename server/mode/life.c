@@ -110,6 +110,8 @@ static void reopen_logs(struct mode_server *server)
     int rv = server->hooks.reopen_logs(server->hooks.arg);
     if (rv < 0)
         log_error("cannot open the access log again: %s; the old one goes on", err_text(rv));
+    if (server->admin_pid > 0)
+        kill(server->admin_pid, SIGUSR1);
     server->ops->relay(server, SIGUSR1);
 }
 
@@ -270,6 +272,8 @@ static int open_signals(void)
     fill_signals(&set, true);
     /* a peer that went away is -EPIPE, not the end of the process */
     signal(SIGPIPE, SIG_IGN);
+    /* a starter that ignored it hands that down, and nobody would hear of a dead child */
+    signal(SIGCHLD, SIG_DFL);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return fd < 0 ? -errno : fd;

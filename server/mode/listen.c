@@ -133,7 +133,8 @@ static void remove_stale(const struct listener *l)
     struct stat st;
     if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
         return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* a server whose backlog is full (EAGAIN) is alive, and not to be waited for */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)&l->addr, l->len) < 0 && errno == ECONNREFUSED)

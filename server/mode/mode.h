@@ -98,6 +98,7 @@ struct mode_server {
     int ended_by;     /* the first signal that told it to stop; 0: none did */
     unsigned reloads; /* so far; hooks.reload is called for the next one */
     unsigned workers; /* event loops, whatever cfg says; 0: what cfg says */
+    int slot;         /* of metrics, leased for its only worker already; 0: it leases one */
     /* The administrators' own application and listeners, served by an event loop
      * beside the workers; NULL: none. */
     struct mode_server *admin;

@@ -34,6 +34,7 @@ static struct child {
     struct score *score;
     struct blocking connection;
     pid_t master;
+    size_t next_listener; /* each has its turn, however long the others' queues */
     int wake_fd; /* eventfd in its epoll set: signals that it is to obey make it readable */
     atomic_bool is_leaving;
     atomic_bool wants_reload;
@@ -51,11 +52,38 @@ static void wake(void)
     errno = saved;
 }
 
-static void on_term(int signo)
+static void on_yield(int signo)
 {
     (void)signo;
+    int saved = errno;
+    /* the connection may be another one than the master saw */
+    if (atomic_load(&child.mode->server->app->draining))
+        blocking_yield(&child.connection, MODE_DRAIN_IDLE_NS, HTTP_CLOSE_DRAIN);
+    else
+        blocking_yield(&child.connection, HTTP_CROWDED_SLICE_NS, HTTP_CLOSE_YIELDED);
+    blocking_hurry(&child.connection, atomic_load(&child.mode->board->patience_ns));
+    errno = saved;
+}
+
+/* Without a master nobody says USR2 any more: it says so itself, each second. */
+static void on_alarm(int signo)
+{
+    on_yield(signo);
+    alarm(1);
+}
+
+/* A child whose master was killed must not hold the listeners, which a next server may
+ * want, for as long as its client likes: all of them drain. */
+static void on_term(int signo)
+{
+    int saved = errno;
     atomic_store(&child.is_leaving, true);
+    if (getppid() != child.master) {
+        atomic_store(&child.mode->server->app->draining, true);
+        on_alarm(signo);
+    }
     wake();
+    errno = saved;
 }
 
 static void on_hup(int signo)
@@ -70,19 +98,6 @@ static void on_usr1(int signo)
     (void)signo;
     atomic_store(&child.wants_logs, true);
     wake();
-}
-
-static void on_yield(int signo)
-{
-    (void)signo;
-    int saved = errno;
-    /* the connection may be another one than the master saw */
-    if (atomic_load(&child.mode->server->app->draining))
-        blocking_give_up(&child.connection, MODE_DRAIN_IDLE_NS, HTTP_CLOSE_DRAIN);
-    else
-        blocking_give_up(&child.connection, HTTP_CROWDED_SLICE_NS, HTTP_CLOSE_YIELDED);
-    blocking_hurry(&child.connection, atomic_load(&child.mode->board->patience_ns));
-    errno = saved;
 }
 
 static void set_state(enum score_state state)
@@ -120,12 +135,15 @@ static void on_idle(struct blocking *b, const char *bytes, size_t len)
 static int accept_any(const struct listen_set *listeners, bool is_leaving)
 {
     int rv = -EAGAIN;
-    for (size_t i = 0; i < listeners->count; i++) {
+    for (size_t k = 0; k < listeners->count; k++) {
+        size_t i = (child.next_listener + k) % listeners->count;
         if (is_leaving && listeners->items[i].is_inherited)
             continue; /* it lives on: its next owner takes what is queued */
         int fd = accept4(listeners->items[i].fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
+            child.next_listener = i + 1;
             return fd;
+        }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             rv = -errno;
     }
@@ -211,9 +229,10 @@ static void take_signals(void)
         int signo;
         void (*handler)(int signo);
     } signals[] = {
-        {SIGTERM, on_term}, {SIGUSR2, on_yield}, {SIGINT, SIG_IGN}, /* Ctrl-C reaches the whole
-                                                                       group: the master decides */
-        {SIGQUIT, SIG_IGN}, {SIGHUP, on_hup},    {SIGUSR1, on_usr1}, {SIGCHLD, SIG_DFL},
+        {SIGTERM, on_term},  {SIGUSR2, on_yield}, {SIGINT, SIG_IGN}, /* Ctrl-C reaches the whole
+                                                                        group: the master decides */
+        {SIGQUIT, SIG_IGN},  {SIGHUP, on_hup},    {SIGUSR1, on_usr1}, {SIGCHLD, SIG_DFL},
+        {SIGALRM, on_alarm},
     };
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
         struct sigaction action = {.sa_handler = signals[i].handler, .sa_flags = SA_RESTART};

@@ -45,7 +45,8 @@ struct thread_mode {
     struct co_list serving; /* struct thread, while it has a connection */
     unsigned count;         /* threads alive */
     unsigned followers;
-    unsigned appointed; /* followers told to lead that have not woken yet */
+    unsigned appointed;   /* followers told to lead that have not woken yet */
+    size_t next_listener; /* the leader's: each has its turn, however long the others' queues */
     bool has_leader;
     bool is_closed; /* no listeners any more */
     atomic_bool is_draining;
@@ -100,15 +101,18 @@ static int appoint(struct thread_mode *m)
 
 /* ---- leading ---- */
 
-static int accept_any(const struct pollfd *fds, size_t count)
+static int accept_any(struct thread_mode *m, const struct pollfd *fds, size_t count)
 {
     int rv = -EAGAIN;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t k = 0; k < count; k++) {
+        size_t i = (m->next_listener + k) % count;
         if (fds[i].revents == 0)
             continue;
         int fd = accept4(fds[i].fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
+            m->next_listener = i + 1;
             return fd;
+        }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             rv = -errno;
     }
@@ -145,7 +149,7 @@ static int lead(struct thread_mode *m)
             return -ESHUTDOWN;
         if (ready <= 0)
             continue;
-        int fd = accept_any(fds, n);
+        int fd = accept_any(m, fds, n);
         if (fd >= 0) {
             metrics_add(METRICS_ACCEPTED, 1);
             return fd;

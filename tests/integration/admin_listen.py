@@ -2,8 +2,10 @@
 
 import copy
 import os
+import pathlib
 import re
 import signal
+import tempfile
 import threading
 import unittest
 
@@ -39,6 +41,24 @@ class AdminListen(unittest.TestCase):
             self.assertEqual(ask(server, admin, "/domain?url=http://example.com/")[0], 404)
             text = ask(server, admin, "/metrics")[2].decode()
             self.assertIn('domaind_requests_total{route="/domain",status="200"} 1\n', text)
+
+    @each_mode
+    def test_its_log_is_opened_again(self, mode):
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder, "access.log")
+            with Domaind(mode, "--admin-listen=127.0.0.1:0", f"--access-log={log}") as server:
+                admin = admin_port(server)
+                self.assertEqual(ask(server, admin, "/tasks")[0], 200)
+                wait_until(lambda: "/tasks" in log.read_text())
+                log.rename(f"{log}.1")
+                server.process.send_signal(signal.SIGUSR1)
+                wait_until(log.exists)
+
+                def is_noted():
+                    self.assertEqual(ask(server, admin, "/tasks")[0], 200)
+                    return "/tasks" in log.read_text()
+
+                wait_until(is_noted)
 
     @each_mode
     def test_it_answers_while_every_worker_is_busy(self, mode):

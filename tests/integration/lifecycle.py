@@ -390,6 +390,35 @@ class Prefork(unittest.TestCase):
         server.kill()
         wait_until(lambda: not any(pathlib.Path(f"/proc/{child}").exists() for child in children))
 
+    def test_children_with_clients_leave_when_the_master_is_killed(self):
+        """A next server may want the address: no client's patience or eagerness holds it."""
+        server = Domaind("prefork").__enter__()
+        idle, eager = Connection(server), Connection(server)
+        for connection in (idle, eager):
+            connection.send()
+            self.assertEqual(connection.receive()[0], 200)
+        children = children_of(server.pid)
+        eager.send()
+        server.kill()
+        try:
+            while eager.receive() is not None:
+                eager.send()
+        except OSError:
+            pass  # a reset, when it asked just as the connection ended
+        wait_until(lambda: not any(pathlib.Path(f"/proc/{child}").exists() for child in children))
+        idle.close()
+        eager.close()
+
+    def test_dead_children_are_noticed_whatever_the_starter_ignored(self):
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            server = Domaind("prefork").__enter__()
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        os.kill(children_of(server.pid)[0], signal.SIGKILL)
+        wait_until(lambda: counter(server, "domaind_workers_died_total") == 1)
+        self.assertEqual(server.stop(), 0)
+
 
 class Systemd(unittest.TestCase):
     @each_mode

@@ -1,6 +1,7 @@
 /* One connection on the calling thread: what it tells, and how it is ended from outside. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,10 +20,14 @@ static pthread_t server;
 static atomic_int idles, begins;
 static char first[40]; /* of the newest request, before begins counts it */
 
+static atomic_int yields_at; /* the idle time in which a signal handler gives up; 0: none */
+
 static void on_idle(struct blocking *b, const char *bytes, size_t len)
 {
     ck_assert_ptr_eq(b, &connection);
     if (bytes == NULL) {
+        if (atomic_load(&idles) + 1 == atomic_load(&yields_at))
+            blocking_yield(&connection, 0, HTTP_CLOSE_YIELDED);
         atomic_fetch_add(&idles, 1);
         return;
     }
@@ -44,6 +49,7 @@ static void set_up(void)
     atomic_store(&cut, false);
     atomic_store(&idles, 0);
     atomic_store(&begins, 0);
+    atomic_store(&yields_at, 0);
     blocking_init(&connection, on_idle);
     ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
 }
@@ -114,6 +120,55 @@ START_TEST(given_up_while_idle_it_ends_for_that_reason)
 }
 END_TEST
 
+/* A signal that comes as the first part of a request is on its way into the buffer must
+ * not cost the rest. */
+START_TEST(what_has_begun_to_come_is_read_to_its_end)
+{
+    static const char *const halves[] = {
+        "POST /domain HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345", "67890"};
+    char answer[400];
+    set_up();
+    ask();
+    wait_idle(2);
+    atomic_store(&yields_at, 3);
+    ask(); /* idle for the third time it is given up, and waits for its next signal */
+    wait_idle(3);
+    for (size_t i = 0; i < ARRAY_LEN(halves); i++) {
+        ck_assert_int_gt(send(pair[1], halves[i], strlen(halves[i]), 0), 0);
+        usleep(20000);
+    }
+    ssize_t n = recv(pair[1], answer, sizeof answer - 1, 0);
+    ck_assert_int_gt(n, 0);
+    answer[n] = '\0';
+    ck_assert_ptr_nonnull(strstr(answer, "\r\n\r\n10\n"));
+    shutdown(pair[1], SHUT_WR);
+    tear_down();
+}
+END_TEST
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    blocking_yield(&connection, 0, HTTP_CLOSE_YIELDED);
+}
+
+START_TEST(a_signal_handler_gives_up_an_idle_connection)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    ck_assert_int_eq(sigaction(SIGUSR2, &action, NULL), 0);
+    set_up();
+    ask();
+    wait_idle(2);
+    char byte;
+    while (recv(pair[1], &byte, 1, MSG_DONTWAIT) < 0) {
+        pthread_kill(server, SIGUSR2); /* again and again, as the master does */
+        usleep(1000);
+    }
+    tear_down();
+    ck_assert_int_eq(test_seen.why, HTTP_CLOSE_YIELDED);
+}
+END_TEST
+
 START_TEST(who_has_just_come_is_not_given_up_at_once)
 {
     set_up();
@@ -160,5 +215,7 @@ END_TEST
 
 SUITE_MAIN("blocking", SUITE_TEST(it_tells_when_it_is_idle_and_what_comes),
            SUITE_TEST(given_up_while_idle_it_ends_for_that_reason),
+           SUITE_TEST(what_has_begun_to_come_is_read_to_its_end),
+           SUITE_TEST(a_signal_handler_gives_up_an_idle_connection),
            SUITE_TEST(who_has_just_come_is_not_given_up_at_once),
            SUITE_TEST(a_request_in_work_is_not_given_up), SUITE_TEST(cut_it_ends_whatever_it_does))

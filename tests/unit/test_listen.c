@@ -127,6 +127,12 @@ START_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not)
     ck_assert_str_eq(set.items[0].text, list);
     ck_assert_int_eq(listen_set_open(&other, list, 16, error), -EADDRINUSE);
     listen_set_fini(&set); /* the file stays, as after a crash */
+    /* one whose backlog is full is in use, too, and nobody waits for it */
+    ck_assert_int_eq(listen_set_open(&set, list, 0, error), 0);
+    int client = connect_to(&set.items[0]);
+    ck_assert_int_eq(listen_set_open(&other, list, 16, error), -EADDRINUSE);
+    close(client);
+    listen_set_fini(&set);
     ck_assert_int_eq(listen_set_open(&set, list, 16, error), 0);
     ck_assert_int_eq(listen_clone(&set.items[0], 16), -EOPNOTSUPP);
     listen_set_unlink(&set);
