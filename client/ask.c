@@ -81,7 +81,8 @@ struct ask {
     struct co_sem to_take; /* items put and not taken; at the end one for each worker */
 
     int64_t started_ns;
-    int64_t answered_ns; /* when the last answer came */
+    bool is_known;                /* the server has answered */
+    int64_t unreachable_since_ns; /* it cannot be reached since; 0: it can */
     uint64_t random;
     sigset_t signals;
 };
@@ -187,8 +188,10 @@ static int wait_to_retry(struct ask *ask, int rv, int attempt, const struct cl_r
 {
     const struct cl_retry *retry = &ask->options->retry;
     if (cl_retry_is_unreachable(rv)) {
-        bool is_known = ask->answered_ns > 0;
-        if (!is_known || clock_now_ns() - ask->answered_ns > UNREACHABLE_MAX_NS) {
+        int64_t now_ns = clock_now_ns();
+        if (ask->unreachable_since_ns == 0)
+            ask->unreachable_since_ns = now_ns;
+        if (!ask->is_known || now_ns - ask->unreachable_since_ns > UNREACHABLE_MAX_NS) {
             const char *path = ask->options->unix_path;
             stop(ask, rv, "cannot reach %s%s: %s", path != NULL ? "unix:" : "",
                  path != NULL ? path : ask->options->server, reply->why);
@@ -230,14 +233,16 @@ static int ask_server(struct ask *ask, struct item *item, struct buf *target,
         if (got == -ECANCELED)
             return got;
         item->answer = CL_ANSWER_NONE;
+        if (got == 0) {
+            ask->is_known = true;
+            ask->unreachable_since_ns = 0;
+        }
         if (got == 0)
             item->answer = cl_answer_judge(reply, options->is_text, item->why);
         else
             snprintf(item->why, sizeof item->why, "%s", reply->why);
-        if (item->answer != CL_ANSWER_NONE) {
-            ask->answered_ns = clock_now_ns();
+        if (item->answer != CL_ANSWER_NONE)
             return 0;
-        }
         rv = wait_to_retry(ask, got, attempt, reply);
         if (rv != 0)
             return rv < 0 ? rv : 0;

@@ -25,6 +25,7 @@
 #include "client/wait.h"
 #include "coro/base/clock.h"
 #include "coro/base/json.h"
+#include "coro/sync.h"
 
 #define LINE_MAX_BYTES (1UL << 20)
 /* libcurl and the TLS library under it run on the tasks' stacks. */
@@ -43,7 +44,8 @@ struct shared {
 struct run {
     const struct cl_fetch_plan *plan;
     struct shared *shared;
-    struct cl_multi *multi; /* coroutine only */
+    struct cl_multi *multi;  /* coroutine only */
+    struct co_mutex *writer; /* likewise: one task at a time waits for the output */
 };
 
 /* ---- one URL ---- */
@@ -117,18 +119,28 @@ static int append_json(struct buf *line, const char *url, int rv, const struct c
     return err;
 }
 
-static int write_line(struct shared *shared, const struct buf *line)
+static int write_locked(struct shared *shared, const struct buf *line)
 {
-    int rv = 0;
-    /* tasks need no lock (and must not park with one): they share a thread */
-    if (co_self() != NULL && cl_wait_is_pollable(STDOUT_FILENO))
-        rv = cl_wait_writable(STDOUT_FILENO);
-    if (rv < 0)
-        return rv;
     if (pthread_mutex_lock(&shared->output) == EOWNERDEAD)
         pthread_mutex_consistent(&shared->output);
-    rv = cl_write_all(STDOUT_FILENO, line->data, line->len);
+    int rv = cl_write_all(STDOUT_FILENO, line->data, line->len);
     pthread_mutex_unlock(&shared->output);
+    return rv;
+}
+
+/* Tasks must not park with a mutex, which is the thread's: they queue before it. */
+static int write_line(const struct run *run, const struct buf *line)
+{
+    if (run->writer == NULL)
+        return write_locked(run->shared, line);
+    int rv = co_mutex_lock(run->writer, CO_NO_DEADLINE);
+    if (rv < 0)
+        return rv;
+    if (cl_wait_is_pollable(STDOUT_FILENO))
+        rv = cl_wait_writable(STDOUT_FILENO);
+    if (rv >= 0)
+        rv = write_locked(run->shared, line);
+    co_mutex_unlock(run->writer);
     return rv;
 }
 
@@ -158,7 +170,7 @@ static void fetch_one(const struct run *run, struct cl_blocking *blocking,
     int err = plan->is_json ? append_json(line, url->text, rv, reply)
                             : append_tsv(line, url->text, rv, reply);
     if (err == 0)
-        err = write_line(shared, line);
+        err = write_line(run, line);
     if (err < 0)
         atomic_store(&shared->output_err, err);
 }
@@ -259,6 +271,9 @@ static int first_task(void *arg)
     int result;
     struct co_task **tasks = calloc(n, sizeof(struct co_task *));
     int rv = tasks != NULL ? cl_multi_new(n, &run->multi) : -ENOMEM;
+    struct co_mutex writer;
+    co_mutex_init(&writer);
+    run->writer = &writer;
     for (unsigned i = 0; i < n && rv == 0; i++) {
         tasks[i] = co_spawn_named("fetch", task_main, run);
         if (tasks[i] == NULL)
@@ -271,6 +286,8 @@ static int first_task(void *arg)
     free(tasks);
     cl_multi_free(run->multi);
     run->multi = NULL;
+    co_mutex_fini(&writer);
+    run->writer = NULL;
     return rv;
 }
 

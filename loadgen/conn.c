@@ -178,7 +178,7 @@ static int trickle(struct lg_conn *c, const char *bytes, size_t n, int64_t deadl
     while (n > 0) {
         size_t piece = n < TRICKLE_BYTES ? n : TRICKLE_BYTES;
         ssize_t rv = co_write(c->fd, bytes, piece, deadline_ns);
-        if (rv >= 0)
+        if (rv >= 0 && n > piece) /* between pieces: behind the last the server's time runs */
             rv = co_sleep(pause_ns);
         if (rv < 0)
             return (int)rv;
@@ -393,7 +393,7 @@ int lg_conn_idle(void *arg)
 {
     struct lg_conn *c = arg;
     struct lg_worker *w = c->worker;
-    c->due_ns = w->start_ns;
+    c->due_ns = w->start_ns - 1; /* also when there is none */
     c->now_ns = clock_now_ns();
     exchange(c, 1);
     if (c->fd >= 0) {

@@ -407,6 +407,8 @@ static void settle(struct lg_options *o, const struct argp *argp, char *name)
         wrong = "--pipeline needs connections that are kept, not --no-keepalive";
     if (load->rate_per_s > 0 && load->pipeline > 1)
         wrong = "--pipeline works in the closed loop only, not with --rate";
+    if (o->is_compare && load->pipeline > 1)
+        wrong = "--pipeline is for a single run: a comparison has open-loop parts, too";
     if (load->trickle_ns > 0 && load->pipeline > 1)
         wrong = "--trickle and --pipeline exclude each other";
     if (load->poisson && load->rate_per_s <= 0)

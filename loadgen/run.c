@@ -113,6 +113,7 @@ void lg_result_fini(struct lg_result *r)
 static int merge(struct lg_worker *workers, unsigned n, struct lg_result *r, struct lg_why *why)
 {
     double cpu_ns = 0;
+    bool is_all_sent = true;
     for (unsigned i = 0; i < n; i++) {
         struct lg_worker *w = &workers[i];
         if (w->result < 0) {
@@ -136,11 +137,14 @@ static int merge(struct lg_worker *workers, unsigned n, struct lg_result *r, str
         }
         r->involuntary += w->involuntary;
         r->idle_open += w->idle_open;
+        is_all_sent &= w->requests_left == 0;
     }
     int64_t measure_ns = workers[0].measure_ns, end_ns = workers[0].end_ns;
-    if (r->interrupted || r->record.last_ns < end_ns)
-        end_ns = r->interrupted ? clock_now_ns() : end_ns;
-    if (end_ns == CLOCK_NEVER)
+    int64_t now_ns = clock_now_ns();
+    if (r->interrupted && now_ns < end_ns)
+        end_ns = now_ns;
+    /* all that was asked for is done: it took as long as it took */
+    if (!r->interrupted && is_all_sent && r->record.last_ns < end_ns)
         end_ns = r->record.last_ns;
     uint64_t answered = r->record.answered + r->warmup.answered;
     r->seconds = end_ns > measure_ns ? (double)(end_ns - measure_ns) / 1e9 : 0;

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from domaind import BIN, PATIENCE_S, patiently, run, wait_until
@@ -21,6 +22,13 @@ def paths_server(**faults):
 
 def address(server, name):
     return f"http://127.0.0.1:{server.port}/?url={name}"
+
+
+def is_stalled(server):
+    """Nothing more has been asked for a while."""
+    before = len(server.seen)
+    time.sleep(0.3)
+    return before > 0 and len(server.seen) == before
 
 
 class Modes(unittest.TestCase):
@@ -149,6 +157,19 @@ class Shell(unittest.TestCase):
         done = run("domainc", "fetch", "-f", "/dev/null", "http://a/")
         self.assertEqual(done.returncode, 2)
         self.assertIn("not both", done.stderr)
+
+    def test_a_slow_reader(self):
+        """More than its pipe holds, and several tasks that want to write."""
+        with paths_server() as server:
+            urls = "".join(address(server, f"u{i}-{'x' * 600}") + "\n" for i in range(400))
+            with subprocess.Popen([BIN / "domainc", "fetch", "-c", "16", "-f", "-"], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+                client.stdin.write(urls)
+                client.stdin.close()
+                wait_until(lambda: is_stalled(server))
+                lines = client.stdout.read().splitlines()
+                self.assertEqual(client.wait(PATIENCE_S), 0)
+            self.assertEqual(len(lines), 400)
 
     def test_a_full_disk(self):
         with paths_server() as server, open("/dev/full", "w") as full:

@@ -118,6 +118,7 @@ static const struct {
     {{"compare", "--budget", "0"}},
     {{"compare", "--seed", "x"}},
     {{"compare", "-R", "5"}},
+    {{"compare", "--pipeline", "2"}},
     {{"compare", "surplus"}},
 };
 
