@@ -64,13 +64,10 @@ static void index_page(struct http_response *res)
 static int take_aside(void *job)
 {
     struct profile_job *j = job;
-    struct prof_snapshot *s;
-    int rv = profile_store_take(&s);
-    if (rv < 0)
-        return rv;
-    j->query.base_id = s->id;
-    prof_snapshot_free(s);
-    return 0;
+    int rv = profile_store_take(&j->query.base); /* kept: the store may forget it meanwhile */
+    if (rv == 0)
+        j->query.base_id = j->query.base->id;
+    return rv;
 }
 
 /* 0 after the time; -ECANCELED when the server is leaving. */

@@ -41,6 +41,8 @@ void profile_query_init(struct profile_query *q)
 void profile_query_fini(struct profile_query *q)
 {
     profile_view_fini(&q->view);
+    prof_snapshot_free(q->base);
+    q->base = NULL;
 }
 
 /* ---- parameters ---- */
@@ -205,13 +207,15 @@ struct moments {
     struct prof_snapshot *start;
     struct prof_snapshot *base;
     struct prof_snapshot *base_start;
+    bool is_base_borrowed; /* it is the query's */
 };
 
 static void free_moments(struct moments *m)
 {
     prof_snapshot_free(m->now);
     prof_snapshot_free(m->start);
-    prof_snapshot_free(m->base);
+    if (!m->is_base_borrowed)
+        prof_snapshot_free(m->base);
     prof_snapshot_free(m->base_start);
 }
 
@@ -263,7 +267,9 @@ static int find_moments(const struct profile_query *q, struct moments *m, char *
 {
     int rv = q->snapshot_id != 0 ? get("snapshot", q->snapshot_id, &m->now, message)
                                  : take(&m->now, message);
-    if (rv == 0 && q->base_id != 0)
+    m->base = q->base;
+    m->is_base_borrowed = q->base != NULL;
+    if (rv == 0 && q->base == NULL && q->base_id != 0)
         rv = get("base", q->base_id, &m->base, message);
     /* without a window, base is itself where the report starts */
     if (rv == 0 && (q->base_id == 0 || q->window_ns != 0))

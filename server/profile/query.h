@@ -32,6 +32,9 @@ struct profile_query {
     struct profile_filter filter;
     int64_t window_ns; /* 0: since the start, or the last reset */
     uint64_t base_id;  /* 0: none */
+    /* That snapshot itself, owned: the store may forget it before the report is made.
+     * NULL: the store has it. */
+    struct prof_snapshot *base;
     uint64_t snapshot_id;
     const struct profile_endpoint *endpoints; /* borrowed; ends with a NULL path */
     bool is_cpu;                              /* pprof as Go's /debug/pprof/profile has it */
