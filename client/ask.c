@@ -378,6 +378,12 @@ static int print(struct ask *ask)
             rv = wait_for_item(ask, &flush_ns);
     }
     /* what was answered before a stop is worth having */
+    while (rv >= 0 && ask->next_out < ask->next_in) {
+        struct item *item = item_at(ask, ask->next_out);
+        if (item->state != ITEM_DONE)
+            break;
+        rv = print_item(ask, item);
+    }
     int flushed = cl_output_flush(ask->out);
     return rv < 0 ? rv : flushed;
 }

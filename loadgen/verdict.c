@@ -156,7 +156,7 @@ static void judge_open(const struct lg_load *load, const struct lg_result *r, st
     double due = (double)(rec->sent + rec->unsent);
     double held = due > 0 ? (double)(rec->sent - rec->outcomes[LG_LOCAL]) / due : 1;
     /* two requests of slack: where few are due, the edges of the window count */
-    double wanted = load->rate_per_s * r->seconds;
+    double wanted = load->poisson ? due : load->rate_per_s * r->seconds; /* as drawn */
     double answered = wanted > 0 ? (r->requests_per_s * r->seconds + 2) / wanted : 1;
     bool is_limited = r->own_cpu > CPU_LIMIT;
     if (is_limited)

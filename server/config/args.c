@@ -171,19 +171,40 @@ void cfg_print_help(FILE *out)
     }
 }
 
+enum { VALUE_COLUMNS = 48 };
+
+/* In lines that a file may have: a long list is split, and a long origin is left out
+ * of the line that it would make too long. */
+static void print_value(const char *name, char *value, bool is_list, const char *where, FILE *out)
+{
+    char line[4400];
+    int n = snprintf(line, sizeof line, "%s = %s", name, value);
+    char *comma = is_list && n > CFG_LINE_MAX_BYTES ? strchr(value, ',') : NULL;
+    if (comma != NULL) {
+        fprintf(out, "; %s\n", where);
+        for (char *at = value, *item; (item = strsep(&at, ",")) != NULL;)
+            fprintf(out, "%s = %s\n", name, item);
+    } else if ((n > VALUE_COLUMNS ? n : VALUE_COLUMNS) + 3 + (int)strlen(where) >
+               CFG_LINE_MAX_BYTES) {
+        fprintf(out, "; %s\n%s\n", where, line);
+    } else {
+        fprintf(out, "%-*s ; %s\n", VALUE_COLUMNS, line, where);
+    }
+}
+
 void cfg_print(const struct config *cfg, FILE *out)
 {
     const char *section = "";
     for (int id = 0; id < CFG_COUNT; id++) {
-        char value[4200], where[CFG_ORIGIN_BYTES], line[4300];
+        char value[4200], where[CFG_ORIGIN_BYTES];
         if (strcmp(section, cfg_params[id].section) != 0) {
             fprintf(out, "%s[%s]\n", *section != '\0' ? "\n" : "", cfg_params[id].section);
             section = cfg_params[id].section;
         }
         cfg_format(cfg, (enum cfg_id)id, value, sizeof value);
-        snprintf(line, sizeof line, "%s = %s", cfg_params[id].name, value);
+        bool is_list = cfg_params[id].type == CFG_LIST;
         /* its own file cannot name itself */
-        fprintf(out, "%s%-48s ; %s\n", id == CFG_config ? "# " : "", line,
-                cfg_where(cfg, (enum cfg_id)id, where));
+        print_value(id == CFG_config ? "# config" : cfg_params[id].name, value, is_list,
+                    cfg_where(cfg, (enum cfg_id)id, where), out);
     }
 }

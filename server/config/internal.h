@@ -5,6 +5,9 @@
 
 #include "server/config/config.h"
 
+/* inih would cut a longer line of a file. */
+#define CFG_LINE_MAX_BYTES 197
+
 /* Writes the message; -EINVAL. */
 int cfg_fail(struct cfg_error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 

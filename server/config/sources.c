@@ -15,7 +15,6 @@
 #include "server/config/internal.h"
 
 /* inih's buffer, with its newline and NUL */
-#define LINE_MAX_BYTES 197
 
 struct reading {
     struct config *cfg;
@@ -46,11 +45,11 @@ static void check_line(struct reading *r, const char *text, size_t len)
         len--;
     if (memchr(text, '\0', len) != NULL)
         refuse(r, "a NUL byte: this is no text file");
-    else if (len > LINE_MAX_BYTES)
-        refuse(r, "the line has %zu bytes, %d are allowed; lists may be split over several lines",
-               len, LINE_MAX_BYTES);
     else if (len == 0 || text[0] == '#' || text[0] == ';')
         return;
+    else if (len > CFG_LINE_MAX_BYTES)
+        refuse(r, "the line has %zu bytes, %d are allowed; lists may be split over several lines",
+               len, CFG_LINE_MAX_BYTES);
     else if (isspace((unsigned char)text[0]) && strspn(text, " \t") < len)
         refuse(r, "the line begins with a blank: it would continue the one above");
     else if (text[0] == '[' && memchr(text, ']', len) == NULL)
@@ -186,12 +185,13 @@ static void name_variable(const char *name, char ret_text[CFG_ORIGIN_BYTES])
     *at = '\0';
 }
 
-/* Others may set DOMAIND_* too (Kubernetes does, for a service called domaind): only
- * what is nearly a parameter is a mistake.  NULL: it is not. */
+/* Others may set DOMAIND_* too (Kubernetes does, for a service called domaind; HOME is
+ * no slip for mode): only what is nearly a parameter is a mistake.  NULL: it is not. */
 static const char *slip_of(const char *flag, size_t len)
 {
+    size_t most = len / 3 < 2 ? len / 3 : 2;
     for (int id = 0; id < CFG_COUNT; id++)
-        if (cfg_distance(flag, len, cfg_params[id].name, strlen(cfg_params[id].name)) <= 2)
+        if (cfg_distance(flag, len, cfg_params[id].name, strlen(cfg_params[id].name)) <= most)
             return cfg_params[id].name;
     return NULL;
 }

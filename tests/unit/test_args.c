@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/config/config.h"
 #include "suite.h"
@@ -129,7 +130,37 @@ START_TEST(what_is_printed_says_where_it_came_from)
 }
 END_TEST
 
+START_TEST(what_is_printed_can_be_read)
+{
+    struct cfg_error error;
+    struct config again;
+    char list[2000] = "", path[] = "/tmp/test_args.XXXXXX";
+    static char long_path[200] = "/etc/";
+    memset(long_path + 5, 'x', sizeof long_path - 6);
+    for (int i = 0; i < 60; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s10.1.%d.0/24",
+                 i > 0 ? "," : "", i);
+    const struct cfg_origin origin = {.source = CFG_FROM_FILE, .line = 12};
+    ck_assert_int_eq(cfg_init(&shown), 0);
+    ck_assert_int_eq(cfg_set(&shown, CFG_config, long_path, origin, &error), 0);
+    ck_assert_int_eq(cfg_set(&shown, CFG_trusted_proxies, list, origin, &error), 0);
+    char *text = printed(print_shown);
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    ck_assert_int_eq(cfg_init(&again), 0);
+    int rv = cfg_load_file(&again, path, &error);
+    ck_assert_msg(rv == 0, "%s in:\n%s", error.text, text);
+    ck_assert_str_eq(again.trusted_proxies, list);
+    unlink(path);
+    free(text);
+    cfg_fini(&again);
+    cfg_fini(&shown);
+}
+END_TEST
+
 SUITE_MAIN("args", SUITE_LOOP(lines_are_taken_apart, lines),
            SUITE_TEST(a_flag_may_be_repeated_and_the_last_one_counts_or_lists_grow),
            SUITE_TEST(help_fits_a_screen_and_names_everything),
-           SUITE_TEST(what_is_printed_says_where_it_came_from))
+           SUITE_TEST(what_is_printed_says_where_it_came_from),
+           SUITE_TEST(what_is_printed_can_be_read))

@@ -109,6 +109,7 @@ static const struct {
     {"DOMAIND_WORKRES=5", "DOMAIND_WORKRES sets no parameter; did you mean DOMAIND_WORKERS?", 0},
     {"DOMAIND_BODY_MXA=5", "DOMAIND_BODY_MXA sets no parameter; did you mean DOMAIND_BODY_MAX?", 0},
     {"DOMAIND_SERVICE_PORT_HTTP=80", NULL, 0},
+    {"DOMAIND_HOME=/opt/domaind", NULL, 0},
     {"DOMAIND_PORT_80_TCP=tcp://1.2.3.4:80", NULL, 0},
     {"DOMAIND_", NULL, 0},
     {"DOMAIND=5", NULL, 0},
