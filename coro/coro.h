@@ -46,7 +46,8 @@ typedef int co_fn(void *arg);
 
 struct co_options {
     const char *name;       /* of the loop, for reports, borrowed; NULL: "main" */
-    size_t stack_bytes;     /* address space per task; 0: 256 KiB (1 MiB under sanitizers) */
+    size_t stack_bytes;     /* address space per task, 64 KiB at least; 0: 256 KiB (1 MiB under
+                               sanitizers) */
     size_t pool_max_stacks; /* idle stacks whose memory is kept; 0: all */
     int64_t watchdog_ns; /* a task that runs longer is reported (inspect.h); 0: 100 ms, <0: never */
     bool is_unaccounted; /* no CPU time and longest slice per task: a switch is faster */

@@ -207,7 +207,7 @@ static bool is_lost(int err)
 {
     return err == EINTR || err == ECONNABORTED || err == EPROTO || err == ENETDOWN ||
            err == EHOSTDOWN || err == EHOSTUNREACH || err == ENETUNREACH || err == ENOPROTOOPT ||
-           err == EOPNOTSUPP || err == ENONET;
+           err == ENONET; /* EOPNOTSUPP, in that list of accept(2), is no listener: for ever */
 }
 
 int co_accept(int listen_fd, struct sockaddr *ret_addr, socklen_t *ret_len, int64_t deadline_ns)

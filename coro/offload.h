@@ -12,7 +12,8 @@
  *             result the pool drops it: at once, or when the call that cannot
  *             be interrupted has ended, which may be after the loop's end.  So a
  *             job is no memory of the task's stack, unless deadline and cancel are
- *             out of the question (CO_NO_DEADLINE inside co_cancel_disable). */
+ *             out of the question (CO_NO_DEADLINE inside co_cancel_disable,
+ *             and no co_scope around it). */
 #pragma once
 
 #include <stddef.h>

@@ -22,6 +22,9 @@
 #include "coro/prof/prof.h"
 #include "coro/run.h"
 
+/* What a pooled stack keeps (task.c), the task itself, and some room for it to run. */
+#define STACK_MIN_BYTES ((size_t)64 << 10)
+
 #define TURN_SWITCHES_FIRST 64
 #define TURN_SWITCHES_MAX   256
 #define TURN_SHORT_NS       (NS_PER_MS / 4)
@@ -255,8 +258,10 @@ static NOINLINE void run_ready(struct co_loop *loop)
     coro_context_switch(&loop->context, &next->context);
     __atomic_store_n(&loop->turns, loop->turns + 1, __ATOMIC_RELAXED);
     loop->switches += turn_switches_done(loop);
+    /* the clock of a machine that was moved or restored may step back */
+    uint64_t took = loop->ticks > start_ticks ? loop->ticks - start_ticks : 0;
     if (loop->is_clocked)
-        loop->lag[64 - __builtin_clzll((loop->ticks - start_ticks) | 1)]++;
+        loop->lag[64 - __builtin_clzll(took | 1)]++;
     if (loop->budget <= 0)
         adapt_budget(loop, clock_now_ns() - loop->now_ns);
 }
@@ -371,8 +376,9 @@ static int loop_new(const struct co_options *options, struct co_loop **ret_loop)
     list_init(&loop->fired);
     list_init(&loop->probes);
     coro_timers_init(&loop->timers);
-    coro_stack_arena_init(&loop->arena, options->stack_bytes != 0 ? options->stack_bytes
-                                                                  : CO_STACK_BYTES_DEFAULT);
+    size_t stack_bytes = options->stack_bytes != 0 ? options->stack_bytes : CO_STACK_BYTES_DEFAULT;
+    coro_stack_arena_init(&loop->arena,
+                          stack_bytes < STACK_MIN_BYTES ? STACK_MIN_BYTES : stack_bytes);
     loop->is_emulated = loop->arena.is_emulated;
     coro_context_adopt(&loop->context);
     int rv = reactor_new(&loop->reactor);

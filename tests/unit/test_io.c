@@ -749,7 +749,23 @@ START_TEST(datagrams_and_files)
 }
 END_TEST
 
-SUITE_MAIN("io", SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together),
+/* What is no listener says so; it is not a connection that was lost. */
+static int datagram_main(void *arg)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(co_accept(fd, NULL, NULL, soon()), -EOPNOTSUPP);
+    ck_assert_int_eq(co_close(fd), 0);
+    return arg != NULL;
+}
+
+START_TEST(nothing_is_accepted_from_a_datagram_socket)
+{
+    run(datagram_main);
+}
+END_TEST
+
+SUITE_MAIN("io", SUITE_TEST(nothing_is_accepted_from_a_datagram_socket),
+           SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together),
            SUITE_TEST(scenario_27_hang_ups_wake_and_time_outs_leave_nothing),
            SUITE_TEST(scenario_28_bounded_servers_and_accept_without_descriptors),
            SUITE_TEST(datagrams_and_files), SUITE_TEST(tcp_echo), SUITE_TEST(connect_tells_refusal),

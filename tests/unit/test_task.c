@@ -447,7 +447,14 @@ START_TEST(outside_and_nested)
 }
 END_TEST
 
-SUITE_MAIN("task", SUITE_TEST(tasks_take_turns),
+START_TEST(the_smallest_stacks_live_and_end)
+{
+    trace[0] = 0;
+    ck_assert_int_eq(co_run(order_main, NULL, &(struct co_options){.stack_bytes = 1}), 7);
+}
+END_TEST
+
+SUITE_MAIN("task", SUITE_TEST(the_smallest_stacks_live_and_end), SUITE_TEST(tasks_take_turns),
            SUITE_TEST(sleeps_end_in_the_order_of_their_deadlines),
            SUITE_TEST(join_gives_results_and_refuses_misuse), SUITE_TEST(a_task_is_joined_once),
            SUITE_LOOP(misuse_is_named_and_fatal, fatal),
