@@ -333,7 +333,7 @@ class Prefork(unittest.TestCase):
             for _ in range(5):
                 self.assertEqual(server.get("/livez")[0], 200)
                 # a dead one is in the list until its master has taken note
-                kill_children([pid for pid in children_of(server.pid) if state_of(pid) not in "ZX"][:1])
+                kill_children([pid for pid in children_of(server.pid) if state_of(pid) not in ("gone", "Z", "X")][:1])
                 now = counter(server, pattern)
                 self.assertGreaterEqual(now, counted + 1)
                 counted = now
