@@ -132,14 +132,19 @@ END_TEST
 
 START_TEST(open_loop_begins_exactly_what_is_due)
 {
-    rig_begin(&rig, good, NULL);
-    rig.load.connections = 4;
-    rig.load.rate_per_s = 200;
-    rig.load.duration_ns = PART_NS;
-    run();
-    ck_assert_uint_eq(worker.record.sent + worker.record.unsent, 30);
-    ck_assert_uint_gt(worker.record.lag.total, 0);
-    end();
+    /* on a busy machine every request may be overdue: then nobody waited to be due */
+    uint64_t lags = 0;
+    for (int i = 0; i < 20 && lags == 0; i++) {
+        rig_begin(&rig, good, NULL);
+        rig.load.connections = 4;
+        rig.load.rate_per_s = 200;
+        rig.load.duration_ns = PART_NS;
+        run();
+        ck_assert_uint_eq(worker.record.sent + worker.record.unsent, 30);
+        lags = worker.record.lag.total;
+        end();
+    }
+    ck_assert_uint_gt(lags, 0);
 }
 END_TEST
 
