@@ -236,11 +236,10 @@ static int ask_server(struct ask *ask, struct item *item, struct buf *target,
         if (got == 0) {
             ask->is_known = true;
             ask->unreachable_since_ns = 0;
-        }
-        if (got == 0)
             item->answer = cl_answer_judge(reply, options->is_text, item->why);
-        else
+        } else {
             snprintf(item->why, sizeof item->why, "%s", reply->why);
+        }
         if (item->answer != CL_ANSWER_NONE)
             return 0;
         rv = wait_to_retry(ask, got, attempt, reply);

@@ -44,7 +44,8 @@ static ssize_t read_through(struct http_io *io, void *buf, size_t cap, int64_t d
     if (!was_idle)
         atomic_store(&b->block.is_waiting, false);
     if (n > 0 && was_idle) {
-        atomic_store(&b->block.is_hurried, false); /* it came in time */
+        if (atomic_exchange(&b->block.is_hurried, false)) /* it came in time */
+            atomic_store(&b->given_up, HTTP_CLOSE_OPEN);
         set_idle(b, buf, (size_t)n);
         atomic_store_explicit(&b->has_asked, true, memory_order_relaxed);
     }

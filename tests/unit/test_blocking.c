@@ -143,6 +143,7 @@ START_TEST(what_has_begun_to_come_is_read_to_its_end)
     ck_assert_ptr_nonnull(strstr(answer, "\r\n\r\n10\n"));
     shutdown(pair[1], SHUT_WR);
     tear_down();
+    ck_assert_int_eq(test_seen.why, HTTP_CLOSE_PEER); /* the word left is void */
 }
 END_TEST
 
