@@ -325,43 +325,56 @@ bool dns_is_plain_hosts_line(const char *line)
 }
 
 /* No such file or line: the default is files and DNS. */
-static bool is_plain_system(void)
+static int look_at_system(bool *ret_is_plain)
 {
+    *ret_is_plain = true;
     FILE *file = fopen(NSSWITCH_PATH, "re");
     if (file == NULL)
-        return true;
-    bool is_plain = true;
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
     char *line = NULL;
     size_t cap = 0;
     while (getline(&line, &cap, file) > 0) {
         const char *at = line + strspn(line, " \t");
         if (strncmp(at, "hosts:", 6) == 0) {
-            is_plain = dns_is_plain_hosts_line(at + 6);
+            *ret_is_plain = dns_is_plain_hosts_line(at + 6);
             break;
         }
     }
     free(line);
     fclose(file);
-    return is_plain;
+    return 0;
 }
 
-static bool has_changed(struct dns *dns)
+/* When each file was changed; no such file: never. */
+static void look_at_files(struct timespec ret_changed[CONFIG_FILES_MAX])
 {
-    bool is_changed = false;
     for (int i = 0; i < CONFIG_FILES_MAX; i++) {
         struct stat st;
-        if (stat(config_files[i], &st) < 0)
-            st.st_mtim = (struct timespec){0};
-        struct timespec *known = &dns->changed[i];
-        is_changed |= st.st_mtim.tv_sec != known->tv_sec || st.st_mtim.tv_nsec != known->tv_nsec;
-        *known = st.st_mtim;
+        ret_changed[i] =
+            stat(config_files[i], &st) == 0 ? st.st_mtim : (struct timespec){.tv_sec = 0};
     }
-    return is_changed;
+}
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool has_changed(const struct dns *dns, const struct timespec changed[CONFIG_FILES_MAX])
+{
+    for (int i = 0; i < CONFIG_FILES_MAX; i++)
+        if (!is_same_time(&dns->changed[i], &changed[i]))
+            return true;
+    return false;
 }
 
 /* A client as the system is configured, or with servers of its own. */
 static int configure(struct dns *dns, const char *servers)
 {
+    bool is_plain = true;
+    int rv = servers != NULL ? 0 : look_at_system(&is_plain);
+    if (rv < 0)
+        return rv;
     char lookups[] = "fb";
     struct ares_options options = {
         .sock_state_cb = on_sock_state, .sock_state_cb_data = dns, .lookups = lookups};
@@ -379,7 +392,7 @@ static int configure(struct dns *dns, const char *servers)
         ares_destroy(dns->channel);
     dns->channel = channel;
     dns->is_own_servers = servers != NULL;
-    dns->is_plain = servers != NULL || is_plain_system();
+    dns->is_plain = is_plain;
     dns_cache_clear(&dns->cache);
     return 0;
 }
@@ -406,12 +419,15 @@ int dns_open(struct co_loop *loop, struct dns **ret_dns)
     bool is_due = dns->pending == 0 && !dns->is_own_servers &&
                   (dns->channel == NULL || loop->now_ns >= dns->looked_ns + CONFIG_LOOK_NS);
     if (is_due) {
-        dns->looked_ns = loop->now_ns;
-        if (has_changed(dns) || dns->channel == NULL) {
-            int rv = configure(dns, NULL);
+        struct timespec changed[CONFIG_FILES_MAX];
+        look_at_files(changed);
+        if (has_changed(dns, changed) || dns->channel == NULL) {
+            int rv = configure(dns, NULL); /* not now: the next question tries again */
             if (rv < 0)
                 return rv;
+            memcpy(dns->changed, changed, sizeof(changed));
         }
+        dns->looked_ns = loop->now_ns;
     }
     if (!dns->is_plain)
         return -ENOTSUP;

@@ -242,16 +242,17 @@ static void wake_closed(struct fd_wait *wait)
     coro_wake(wait->task, -EBADF);
 }
 
-/* Those that wait for a descriptor which has no record. */
+/* Those that wait for a descriptor without its record, or are in the middle of a call. */
 static void close_probes(struct co_loop *loop, int fd)
 {
     LIST_FOR_EACH(link, &loop->probes)
     {
         struct fd_probe *probe = LIST_ENTRY(link, struct fd_probe, link);
-        if (probe->fd != fd || probe->watch == NULL)
+        if (probe->fd != fd || probe->is_closed)
             continue;
-        reactor_unwatch(probe->watch);
-        probe->watch = NULL;
+        probe->is_closed = true;
+        if (probe->watch != NULL)
+            reactor_unwatch(probe->watch);
         coro_wake(probe->task, -EBADF);
     }
 }

@@ -17,13 +17,15 @@ struct fd_wait {
     struct co_task *task;
 };
 
-/* A task that waits for a descriptor which others read and write; on its stack. */
+/* A task that has to learn of a descriptor's closing, though it is not among those that
+ * wait for it; on its stack. */
 struct fd_probe {
     struct co_list link; /* in the loop's list */
     int fd;
-    unsigned events; /* set of enum co_io_event */
+    bool is_closed;
+    unsigned events; /* set of enum co_io_event that it waits for on its own */
     struct co_task *task;
-    struct reactor_watch *watch; /* NULL: closed meanwhile */
+    struct reactor_watch *watch; /* NULL: waits for no event */
 };
 
 struct co_fd {

@@ -33,6 +33,8 @@ int co_group_spawn_at(struct co_site *site, struct co_group *group, co_fn *fn, v
         /* The place we could not use goes to the next spawner. */
         if (coro_waiter_grant(&group->spawners))
             group->alive++;
+        else if (group->alive == 0)
+            coro_waiters_wake(&group->waiters, 0);
         return -ENOMEM;
     }
     task->group = group;
@@ -71,7 +73,8 @@ int co_group_wait_count(struct co_group *group, size_t count, int64_t deadline_n
         return -EDEADLK;
     if (UNLIKELY(self->is_cancelled))
         return -ECANCELED;
-    while (!list_is_empty(&group->members) && group->ended < count) {
+    /* Whoever was promised a place is about to be a member. */
+    while (group->alive > 0 && group->ended < count) {
         int rv = coro_wait_on(&group->waiters, CO_WAIT_GROUP, group, deadline_ns);
         if (rv < 0)
             return rv;

@@ -16,6 +16,30 @@
 #define ACCEPT_PAUSE_FIRST_NS (10 * NS_PER_MS)
 #define ACCEPT_PAUSE_MAX_NS   NS_PER_S
 
+/* ---- a call that gives way in its middle ---- */
+
+/* Others may close fd meanwhile, and its number may be another's when we go on. */
+static void hold(struct co_loop *loop, int fd, struct fd_probe *probe)
+{
+    *probe = (struct fd_probe){.fd = fd, .task = loop->self};
+    list_add_head(&loop->probes, &probe->link);
+}
+
+/* 0, or -EBADF: it was closed. */
+static int release(struct fd_probe *probe)
+{
+    list_del(&probe->link);
+    return probe->is_closed ? -EBADF : 0;
+}
+
+static int count_io_holding(struct co_loop *loop, int fd)
+{
+    struct fd_probe probe;
+    hold(loop, fd, &probe);
+    coro_count_io(loop);
+    return release(&probe);
+}
+
 /* ---- read and write ---- */
 
 /* recv and send are the shorter way into the kernel, but only sockets take them;
@@ -107,11 +131,14 @@ ssize_t co_writev(int fd, struct iovec *iov, int count, int64_t deadline_ns)
         left -= (size_t)n;
         if (LIKELY(n > 0))
             coro_fd_written(loop, fd, left == 0);
-        coro_count_io(loop);
-        if (LIKELY(left == 0))
+        if (LIKELY(left == 0)) {
+            coro_count_io(loop);
             return (ssize_t)total;
+        }
         iov_advance(&iov, &count, (size_t)n);
-        rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);
+        rv = count_io_holding(loop, fd);
+        if (rv == 0)
+            rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);
     }
     return rv;
 }
@@ -186,9 +213,14 @@ ssize_t co_sendfile(int fd, int file_fd, off_t offset, size_t n, int64_t deadlin
             continue;
         }
         coro_fd_written(loop, fd, true);
-        coro_count_io(loop);
         left -= (size_t)sent;
-        rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);
+        if (left == 0) {
+            coro_count_io(loop);
+            break;
+        }
+        rv = count_io_holding(loop, fd);
+        if (rv == 0)
+            rv = coro_fd_before(loop, fd, CO_WRITABLE, deadline_ns);
     }
     return rv < 0 ? rv : (ssize_t)(n - left);
 }
@@ -222,8 +254,9 @@ int co_accept(int listen_fd, struct sockaddr *ret_addr, socklen_t *ret_len, int6
         int fd = accept4(listen_fd, ret_addr, ret_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (LIKELY(fd >= 0)) {
             coro_count_io(loop);
-            struct co_fd *f; /* no memory now: its first wait asks again */
-            (void)!coro_fd_obtain(loop, fd, true, &f);
+            /* What the listener is, this is, too.  No memory now: its first wait asks again. */
+            struct co_fd *listener = coro_fd_find(loop, listen_fd), *f;
+            (void)!coro_fd_obtain(loop, fd, listener != NULL ? listener->is_stream : -1, &f);
             return fd;
         }
         if (is_exhausted(errno)) {
@@ -231,7 +264,11 @@ int co_accept(int listen_fd, struct sockaddr *ret_addr, socklen_t *ret_len, int6
             loop->accept_failures++;
             if (until_ns >= deadline_ns)
                 return -errno;
+            struct fd_probe probe;
+            hold(loop, listen_fd, &probe);
             rv = co_sleep_until(until_ns);
+            if (release(&probe) < 0)
+                rv = -EBADF;
             pause_ns = pause_ns * 2 < ACCEPT_PAUSE_MAX_NS ? pause_ns * 2 : ACCEPT_PAUSE_MAX_NS;
         } else if (!is_lost(errno)) {
             rv = coro_fd_retry(loop, listen_fd, CO_READABLE, deadline_ns, errno);
@@ -275,7 +312,7 @@ static bool is_probed(const struct co_loop *loop, int fd, unsigned events)
     LIST_FOR_EACH(link, &loop->probes)
     {
         const struct fd_probe *probe = LIST_ENTRY(link, struct fd_probe, link);
-        if (probe->fd == fd && probe->watch != NULL && (probe->events & events) != 0)
+        if (probe->fd == fd && !probe->is_closed && (probe->events & events) != 0)
             return true;
     }
     return false;
@@ -299,10 +336,10 @@ static int wait_probing(struct co_loop *loop, int fd, unsigned events, int64_t d
         rv = coro_park(CO_WAIT_FD, (const void *)(intptr_t)fd, deadline_ns);
         loop->fd_waits--;
         list_del(&probe.link);
-        if (probe.watch != NULL)
-            reactor_unwatch(watch);
-        else
+        if (probe.is_closed)
             rv = -EBADF;
+        else
+            reactor_unwatch(watch);
     }
     free(watch);
     return rv;

@@ -5,7 +5,8 @@
  *   deadline  absolute ns of co_now(); CO_NO_DEADLINE waits for ever; 0: what can
  *             be done at once (coro.h)
  *   returns   0 or more, or -errno: what coro.h says of every wait;
- *             -EBADF no descriptor, or closed by co_close meanwhile;
+ *             -EBADF no descriptor, or closed by co_close meanwhile (also when its
+ *             number is another's by now);
  *             -EBUSY another task waits in this direction already, or the
  *             descriptor is parked;
  *             -ENOMEM no memory to watch it; else what the system call said.
@@ -32,7 +33,9 @@ CO_C_BEGIN
 
 enum co_io_event { CO_READABLE = 1, CO_WRITABLE = 2 };
 
-/* Read 1..cap bytes into buf (borrowed; cap not 0); 0 is end of stream. */
+/* Read 1..cap bytes into buf (borrowed; cap not 0); 0 is end of stream.  A stream whose
+ * peer passes descriptors or credentials is for co_recvmsg: a read stops where they
+ * travel, and what lies behind them is not seen before more comes. */
 CO_FN CO_MUST_USE ssize_t co_read(int fd, void *buf, size_t cap, int64_t deadline_ns);
 /* Write all n bytes of buf (borrowed); n, or -errno when some may have gone out,
  * nobody knows how many: a stream is of no more use then.  -EPIPE, -ECONNRESET. */

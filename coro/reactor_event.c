@@ -13,11 +13,14 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "coro/base/clock.h"
 #include "coro/prof/prof.h"
+
+#define FDS_OF_A_REACTOR 4 /* libevent's epoll and signal pair, our timer */
 
 struct reactor_watch {
     struct event event; /* its callback and argument are the user's fn and arg */
@@ -70,9 +73,26 @@ static struct event_base *new_base(void)
     return base;
 }
 
+/* libevent ends the process when there is no descriptor left for its signals, so it is
+ * not asked then.  (Another thread may still take the last ones in between.) */
+static int check_room(void)
+{
+    int fds[FDS_OF_A_REACTOR], n = 0, rv = 0;
+    while (n < FDS_OF_A_REACTOR && (fds[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        n++;
+    if (n < FDS_OF_A_REACTOR)
+        rv = -errno;
+    while (n > 0)
+        close(fds[--n]);
+    return rv;
+}
+
 int reactor_new(struct reactor **ret_reactor)
 {
-    int rv = -ENOMEM;
+    int rv = check_room();
+    if (rv < 0)
+        return rv;
+    rv = -ENOMEM;
     struct reactor *reactor = calloc(1, sizeof(*reactor));
     if (reactor == NULL)
         return -ENOMEM;

@@ -24,8 +24,13 @@ static void describe_wait(const struct co_task *task, struct co_task_info *info)
     } else if (task->wait == CO_WAIT_MUTEX) {
         holder = ((const struct co_mutex *)task->wait_on)->owner;
     }
-    if (holder != NULL)
-        snprintf(info->holder, sizeof(info->holder), "%s", co_task_name(holder));
+    if (holder == NULL)
+        return;
+    /* One that ended with the mutex locked: its name may have gone with it. */
+    bool has_ended = task->wait == CO_WAIT_MUTEX &&
+                     (holder->state == CO_TASK_DEAD || holder->state == CO_TASK_FREE);
+    snprintf(info->holder, sizeof(info->holder), "%s",
+             has_ended ? "(ended)" : co_task_name(holder));
 }
 
 static void describe(struct collect *collect, struct co_task *task)

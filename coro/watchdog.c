@@ -35,7 +35,7 @@
 /* What the handler found; one question at a time. */
 static struct {
     sem_t answered;
-    unsigned asked; /* atomic: the handler answers only this question */
+    const struct co_loop *asked; /* atomic: whose handler is to answer; NULL: nobody's */
     char task[40];
     const struct co_site *site;
     bool is_ignored;
@@ -63,7 +63,10 @@ static void on_watch_signal(int signo)
     (void)signo;
     int err = errno;
     const struct co_loop *loop = coro_loop_tls;
-    if (loop == NULL || __atomic_exchange_n(&answer.asked, 0, __ATOMIC_ACQ_REL) == 0)
+    const struct co_loop *asked = loop;
+    /* (a signal that comes late may find the next question, to another loop) */
+    if (loop == NULL || !__atomic_compare_exchange_n(&answer.asked, &asked, NULL, false,
+                                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return;
     const struct co_task *task = loop->self;
     const char *name = task != NULL ? co_task_name(task) : "(loop)";
@@ -85,7 +88,7 @@ static bool question(struct co_loop *loop)
     answer.is_ignored = false;
     answer.site = NULL;
     memset(answer.task, 0, sizeof(answer.task));
-    __atomic_store_n(&answer.asked, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&answer.asked, loop, __ATOMIC_RELEASE);
     if (pthread_kill(loop->thread, WATCH_SIGNAL) != 0)
         return false;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -93,7 +96,7 @@ static bool question(struct co_loop *loop)
     while (sem_timedwait(&answer.answered, &until) != 0) {
         if (errno == EINTR)
             continue;
-        if (__atomic_exchange_n(&answer.asked, 0, __ATOMIC_ACQ_REL) != 0)
+        if (__atomic_exchange_n(&answer.asked, NULL, __ATOMIC_ACQ_REL) != NULL)
             return false;
         /* The handler has begun to answer: what it writes may not be read yet. */
         while (sem_wait(&answer.answered) != 0)

@@ -1,6 +1,7 @@
 /* Groups: members end before the scope does, whatever happens to who waits for them. */
 #include <errno.h>
 
+#include "coro/base/list.h"
 #include "coro/sync.h"
 #include "suite.h"
 
@@ -132,6 +133,50 @@ static int close_deadlocked(void *arg)
 START_TEST(closing_outlasts_a_deadlock)
 {
     ck_assert_int_eq(co_run(close_deadlocked, NULL, NULL), 0);
+}
+END_TEST
+
+static int once_given_way(void *arg)
+{
+    ck_assert_int_eq(co_yield (), 0);
+    return (int)(intptr_t)arg;
+}
+
+struct promised {
+    struct co_group *group;
+    int *ended;
+};
+
+static int spawns_when_there_is_room(void *arg)
+{
+    struct promised *promised = arg;
+    ck_assert_int_eq(co_group_spawn(promised->group, sleeper, promised->ended, soon()), 0);
+    return 0;
+}
+
+static int close_with_a_promise(void *arg)
+{
+    struct co_group group;
+    int ended = 0;
+    (void)arg;
+    co_group_init(&group, 1, 0);
+    ck_assert_int_eq(co_group_spawn(&group, once_given_way, NULL, soon()), 0);
+    struct promised promised = {&group, &ended};
+    struct co_task *late = co_spawn(spawns_when_there_is_room, &promised);
+    ck_assert_int_eq(co_yield (), 0);
+    ck_assert_int_eq(co_yield (), 0);
+    /* nobody is a member, and `late` has been told that it may have one */
+    ck_assert(list_is_empty(&group.members));
+    ck_assert(list_is_empty(&group.spawners));
+    ck_assert_int_eq(co_group_close(&group), 0);
+    ck_assert_int_eq(ended, 1);
+    ck_assert_int_eq(co_join(late, soon(), NULL), 0);
+    return 0;
+}
+
+START_TEST(closing_outlasts_a_place_that_was_promised)
+{
+    ck_assert_int_eq(co_run(close_with_a_promise, NULL, NULL), 0);
 }
 END_TEST
 
@@ -348,7 +393,9 @@ END_TEST
 
 SUITE_MAIN("group", SUITE_TEST(closing_outlasts_the_deadline_around_it),
            SUITE_TEST(closing_outlasts_the_closers_own_cancel),
-           SUITE_TEST(closing_outlasts_a_deadlock), SUITE_LOOP(the_first_error_counts, errors),
+           SUITE_TEST(closing_outlasts_a_deadlock),
+           SUITE_TEST(closing_outlasts_a_place_that_was_promised),
+           SUITE_LOOP(the_first_error_counts, errors),
            SUITE_TEST(a_member_of_a_cancelled_group_starts_cancelled),
            SUITE_TEST(a_member_may_not_wait_for_its_group), SUITE_TEST(waiting_for_some),
            SUITE_TEST(a_bound_is_kept_and_places_are_handed_on_in_order),

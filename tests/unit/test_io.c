@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "coro/io.h"
@@ -697,6 +698,138 @@ START_TEST(scenario_28_bounded_servers_and_accept_without_descriptors)
 }
 END_TEST
 
+/* ---- descriptors that become others in the middle of a call ---- */
+
+/* fd is closed, and its number is that of `next` now. */
+struct swap {
+    int fd, next;
+};
+
+static int swap_main(void *arg)
+{
+    const struct swap *swap = arg;
+    ck_assert_int_eq(co_close(swap->fd), 0);
+    ck_assert_int_eq(dup2(swap->next, swap->fd), swap->fd);
+    return 0;
+}
+
+static ssize_t write_much(int fd)
+{
+    static char block[BIG];
+    return co_write(fd, block, sizeof(block), soon());
+}
+
+static ssize_t send_much(int fd)
+{
+    static FILE *file;
+    if (file == NULL) {
+        file = tmpfile();
+        ck_assert_int_eq(ftruncate(fileno(file), BIG), 0);
+    }
+    return co_sendfile(fd, fileno(file), 0, BIG, soon());
+}
+
+static ssize_t (*const halves[])(int fd) = {write_much, send_much};
+
+/* Of all the calls that a task makes before it gives way, one is the first half of this. */
+static int swapped_main(void *arg)
+{
+    const int *which = arg;
+    for (int calls = 0; calls < 80; calls++) {
+        int pair[2], next[2];
+        char byte;
+        make_pair(pair);
+        make_pair(next);
+        for (int i = 0; i < calls; i++)
+            ck_assert_int_eq(co_wait_fd(pair[0], CO_WRITABLE, soon()), CO_WRITABLE);
+        struct swap swap = {pair[0], next[0]};
+        struct co_task *swapper = co_spawn(swap_main, &swap);
+        ck_assert_int_eq(halves[*which](pair[0]), -EBADF);
+        ck_assert_int_eq(co_join(swapper, soon(), NULL), 0);
+        ck_assert_int_eq(co_read(next[1], &byte, 1, 0), -ETIMEDOUT); /* nothing of it went there */
+        co_close(pair[0]), co_close(pair[1]), co_close(next[0]), co_close(next[1]);
+    }
+    return 0;
+}
+
+START_TEST(the_rest_does_not_go_to_the_next_owner_of_the_number)
+{
+    int which = _i;
+    ck_assert_int_eq(co_run(swapped_main, &which, NULL), 0);
+}
+END_TEST
+
+static int accept_for_ever(void *arg)
+{
+    return co_accept((int)(intptr_t)arg, NULL, NULL, CO_NO_DEADLINE);
+}
+
+/* One that waits for descriptors to accept with learns of the close at once. */
+static int closed_in_a_pause_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in addr;
+    struct rlimit limit, none;
+    int listen_fd = listen_anywhere(&addr), result;
+    int client = dial(&addr);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct co_task *task = co_spawn(accept_for_ever, (void *)(intptr_t)listen_fd);
+    int rv = co_yield ();
+    int closed = co_close(listen_fd);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(rv, 0);
+    ck_assert_int_eq(closed, 0);
+    int other_fd = listen_anywhere(&addr); /* on its number */
+    int other_client = dial(&addr);
+    ck_assert_int_eq(other_fd, listen_fd);
+    ck_assert_int_eq(co_join(task, soon(), &result), 0);
+    ck_assert_int_eq(result, -EBADF);
+    co_close(client), co_close(other_client);
+    return co_close(other_fd);
+}
+
+START_TEST(a_pause_in_accepting_ends_with_the_listener)
+{
+    run(closed_in_a_pause_main);
+}
+END_TEST
+
+/* Of a packet socket a short read says nothing about the next packet. */
+static int packets_main(void *arg)
+{
+    (void)arg;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(sa_family_t); /* the kernel finds a name */
+    int listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&addr, len), 0);
+    ck_assert_int_eq(listen(listen_fd, 4), 0);
+    len = sizeof(addr);
+    ck_assert_int_eq(getsockname(listen_fd, (struct sockaddr *)&addr, &len), 0);
+    for (int i = 0; i < 2; i++) { /* before anybody has waited for the listener, and after */
+        char got[16];
+        int client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(co_connect(client, (struct sockaddr *)&addr, len, soon()), 0);
+        int fd = co_accept(listen_fd, NULL, NULL, soon());
+        ck_assert_int_eq(co_read(fd, got, sizeof(got), co_after(NS_PER_MS)), -ETIMEDOUT);
+        ck_assert_int_eq(co_write(client, "one", 3, soon()), 3);
+        ck_assert_int_eq(co_write(client, "two", 3, soon()), 3);
+        ck_assert_int_eq(co_read(fd, got, sizeof(got), soon()), 3);
+        ck_assert_int_eq(co_write(fd, "yes", 3, soon()), 3); /* no error was pending, either */
+        ck_assert_int_eq(co_read(fd, got, sizeof(got), soon()), 3);
+        co_close(fd), co_close(client);
+        ck_assert_int_eq(co_accept(listen_fd, NULL, NULL, 0), -ETIMEDOUT);
+    }
+    return co_close(listen_fd);
+}
+
+START_TEST(packets_are_read_one_by_one)
+{
+    run(packets_main);
+}
+END_TEST
+
 /* ---- messages and files ---- */
 
 static int udp_main(void *arg)
@@ -764,7 +897,10 @@ START_TEST(nothing_is_accepted_from_a_datagram_socket)
 }
 END_TEST
 
-SUITE_MAIN("io", SUITE_TEST(nothing_is_accepted_from_a_datagram_socket),
+SUITE_MAIN("io", SUITE_LOOP(the_rest_does_not_go_to_the_next_owner_of_the_number, halves),
+           SUITE_TEST(a_pause_in_accepting_ends_with_the_listener),
+           SUITE_TEST(packets_are_read_one_by_one),
+           SUITE_TEST(nothing_is_accepted_from_a_datagram_socket),
            SUITE_TEST(scenario_26_one_waiter_a_direction_and_both_together),
            SUITE_TEST(scenario_27_hang_ups_wake_and_time_outs_leave_nothing),
            SUITE_TEST(scenario_28_bounded_servers_and_accept_without_descriptors),

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,6 +55,34 @@ static int poll_now(void)
     ck_assert_int_eq(reactor_poll(reactor, 0), 0);
     return told;
 }
+
+/* With n descriptors left; libevent alone would end the process for some n. */
+static int new_with(int n)
+{
+    struct rlimit limit, few;
+    struct reactor *made = NULL;
+    int next = dup(0);
+    ck_assert_int_ge(next, 0);
+    close(next);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)(next + n), .rlim_max = limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int rv = reactor_new(&made);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    reactor_free(made);
+    return rv;
+}
+
+START_TEST(without_descriptors_it_is_an_error)
+{
+    int n = 0;
+    while (n < 10 && new_with(n) == -EMFILE)
+        n++;
+    ck_assert_int_gt(n, 1);
+    ck_assert_int_lt(n, 10);
+    ck_assert_int_eq(new_with(n), 0);
+}
+END_TEST
 
 static const struct {
     enum reactor_trigger trigger;
@@ -179,7 +208,8 @@ START_TEST(a_poll_ends_at_its_deadline_and_not_before)
 }
 END_TEST
 
-SUITE_MAIN("reactor_event", SUITE_LOOP(an_edge_is_told_once_and_a_level_while_it_lasts, triggers),
+SUITE_MAIN("reactor_event", SUITE_TEST(without_descriptors_it_is_an_error),
+           SUITE_LOOP(an_edge_is_told_once_and_a_level_while_it_lasts, triggers),
            SUITE_TEST(both_directions_and_a_hang_up), SUITE_TEST(a_callback_may_unwatch_another),
            SUITE_TEST(what_cannot_be_watched_is_refused),
            SUITE_TEST(a_poll_ends_at_its_deadline_and_not_before))
