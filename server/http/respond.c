@@ -408,7 +408,8 @@ static void end_stream(struct http_work *w)
     if (res->error == 0)
         gather_chunk(w);
     if (res->error != 0 || res->is_incomplete) {
-        /* no last chunk: the client sees that something is missing */
+        /* no last chunk, or a reset: the client sees that something is missing */
+        w->session->is_cut_off = !res->is_chunked && !res->is_bodiless;
         http_work_close(w, HTTP_CLOSE_ERROR, false);
         return;
     }

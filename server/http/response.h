@@ -68,5 +68,6 @@ MUST_USE int http_stream_begin(struct http_response *res);
 MUST_USE int http_stream_write(struct http_response *res, const void *bytes, size_t n);
 MUST_USE int http_stream_flush(struct http_response *res);
 /* The session ends the stream when the handler returns.  After http_stream_fail it
- * ends it so that the client sees it is incomplete. */
+ * ends it so that the client sees it is incomplete: without the last chunk, or to HTTP/1.0
+ * in a reset. */
 void http_stream_fail(struct http_response *res);

@@ -350,7 +350,7 @@ static void serve(struct http_work *w)
         refuse_connection(w);
     if (w->is_closing) /* a timed-out head is answered too */
         http_work_finish(w);
-    if (w->is_lingering && w->error == 0)
+    if (w->is_lingering && w->error == 0 && !w->session->is_cut_off)
         linger(w);
 }
 

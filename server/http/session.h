@@ -40,6 +40,7 @@ struct http_session {
     uint32_t served;            /* requests answered on this connection */
     uint8_t reason;             /* enum http_close_reason */
     uint8_t state;              /* session.c */
+    bool is_cut_off;            /* its last answer ends with it (HTTP/1.0), and is not whole */
     uint32_t cell;              /* of throttle.h; 0: none */
     struct http_address peer;   /* of the socket */
     struct http_address client; /* as the PROXY header says, else the peer */
@@ -62,4 +63,10 @@ static inline int64_t http_session_deadline(const struct http_session *s)
 static inline enum http_close_reason http_session_reason(const struct http_session *s)
 {
     return (enum http_close_reason)s->reason;
+}
+/* Is the connection to end in a reset?  The peer does not take what is left, or would
+ * take the end for that of a whole answer. */
+static inline bool http_session_is_reset(const struct http_session *s)
+{
+    return s->reason == HTTP_CLOSE_WRITE_TIMEOUT || s->is_cut_off;
 }

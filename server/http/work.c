@@ -150,7 +150,7 @@ int http_work_flush(struct http_work *w)
 void http_work_finish(struct http_work *w)
 {
     w->io->is_last = true;
-    if (w->out.len > 0 && http_work_flush(w) == 0)
+    if (w->out.len > 0 && http_work_flush(w) == 0 && !w->session->is_cut_off)
         (void)w->io->ops->shut_write(w->io); /* the peer may be gone already */
     w->io->is_last = false;
 }

@@ -130,7 +130,7 @@ void blocking_serve(struct blocking *b, struct http_app *app, int fd, const atom
     if (on_closing != NULL)
         on_closing(b);
     atomic_store(&b->fd, -1);
-    if (http_session_reason(&b->session) == HTTP_CLOSE_WRITE_TIMEOUT)
+    if (http_session_is_reset(&b->session))
         io_drop_unsent(fd);
     close(fd);
 }

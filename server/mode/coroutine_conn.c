@@ -28,7 +28,7 @@ struct conn {
 static void conn_close(struct conn *c)
 {
     http_session_fini(&c->session);
-    if (http_session_reason(&c->session) == HTTP_CLOSE_WRITE_TIMEOUT)
+    if (http_session_is_reset(&c->session))
         io_drop_unsent(c->fd);
     co_close(c->fd);
     c->worker->conn_count--;

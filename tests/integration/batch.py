@@ -111,6 +111,22 @@ class Batch(unittest.TestCase):
             self.assertFalse(answer.endswith(b"0\r\n\r\n"))
             wait_until(lambda: "the client stopped sending" in server.stderr, lambda: server.stderr)
 
+    def test_half_an_answer_does_not_look_whole(self):
+        """HTTP/1.0 has no last chunk: a body that stops short ends its answer in a reset."""
+        head = b"POST /domain HTTP/1.0\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+        line = b"http://first.com/\n"
+        for mode in MODES:
+            with self.subTest(mode=mode), Domaind(mode) as server:
+                for length, is_whole in ((len(line), True), (len(line) + 1, False)):
+                    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as s:
+                        s.sendall(head % length + line)
+                        s.shutdown(socket.SHUT_WR)
+                        if is_whole:
+                            self.assertIn(b'"domain":"first.com"', s.makefile("rb").read())
+                        else:
+                            with self.assertRaises(ConnectionResetError):
+                                s.makefile("rb").read()
+
     def test_others_are_served_meanwhile(self):
         """One worker, one endless batch: small requests still get their turn."""
         urls = chunk(some_urls()[:1_000_000].rpartition(b"\n")[0] + b"\n")

@@ -13,6 +13,8 @@ static struct http_limits limits;
 
 /* Serve what `p` sends, turn by turn, until the connection ends or is idle with
  * nothing more to come.  True: it was closed by the server. */
+static bool ended_in_reset; /* the last conversation */
+
 static bool converse(struct pair_io *p)
 {
     struct http_session s;
@@ -23,6 +25,7 @@ static bool converse(struct pair_io *p)
         turn = http_session_turn(&s);
     } while (turn != HTTP_TURN_CLOSE);
     bool is_closed = turn == HTTP_TURN_CLOSE;
+    ended_in_reset = http_session_is_reset(&s);
     http_session_fini(&s);
     return is_closed;
 }
@@ -349,6 +352,15 @@ START_TEST(a_broken_stream_does_not_look_finished)
     pair_init(&p, in, strlen(in));
     ck_assert(converse(&p));
     ck_assert_ptr_null(strstr(pair_out(&p), "\r\n0\r\n\r\n"));
+    ck_assert(!ended_in_reset);
+    pair_fini(&p);
+    /* without chunks only a reset tells */
+    in = "POST /mirror HTTP/1.0\r\nContent-Length: 9\r\n\r\nhello";
+    pair_init(&p, in, strlen(in));
+    ck_assert(converse(&p));
+    ck_assert_ptr_nonnull(strstr(pair_out(&p), "\r\n\r\nhello"));
+    ck_assert(ended_in_reset);
+    ck_assert(!p.is_shut);
     pair_fini(&p);
 }
 END_TEST
