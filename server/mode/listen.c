@@ -12,16 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "coro/base/clock.h"
 #include "coro/base/err.h"
 #include "coro/base/units.h"
 
 #define LISTEN_WORD_BYTES 256
 #define UNSENT_MAX_BYTES  (128 * 1024)
+#define LOCK_LOOKS        100 /* for another that holds a folder: a second in all */
+#define LOCK_LOOK_NS      (10 * NS_PER_MS)
 
 static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...) PRINTF_LIKE(3, 4);
 static int fail(int err, char error[LISTEN_ERROR_BYTES], const char *format, ...)
@@ -142,6 +147,26 @@ static void remove_stale(const struct listener *l)
     close(fd);
 }
 
+/* Between a bind and its listen a socket file looks left over, and one found left over may
+ * be fresh a moment later: those that start at once take turns, folder by folder.  The
+ * descriptor of the lock; -1: without (no such folder, or somebody holds it for ever). */
+static int lock_folder(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL)
+        snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (i == LOCK_LOOKS) {
+            close(fd);
+            return -1;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_LOOK_NS}, NULL);
+    }
+    return fd;
+}
+
 static int check_path(const char *path, char error[LISTEN_ERROR_BYTES])
 {
     const size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
@@ -165,8 +190,11 @@ static int open_unix(struct listen_set *set, const char *path, int backlog,
     memcpy(&l->addr, &un, sizeof un);
     l->len = sizeof un;
     l->is_unix = true;
+    int lock = lock_folder(path);
     remove_stale(l);
     rv = start_listening(l, backlog, path, error);
+    if (lock >= 0)
+        close(lock);
     if (rv < 0)
         return rv;
     struct stat st;

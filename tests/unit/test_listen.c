@@ -1,9 +1,12 @@
 /* Addresses to listen on: what is understood, what is in use, the quiet end. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "server/mode/listen.h"
@@ -148,6 +151,58 @@ START_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not)
 }
 END_TEST
 
+/* One of those that start at once: 'y' when it listens; then it stays until it is killed. */
+static void start_with_others(const char *list, int start_fd, int told_fd)
+{
+    char byte;
+    ck_assert_int_eq(read(start_fd, &byte, 1), 0);
+    char answer = listen_set_open(&set, list, 16, error) == 0 ? 'y' : 'n';
+    ck_assert_int_eq(write(told_fd, &answer, 1), 1);
+    pause();
+}
+
+static int how_many_listen(const char *list, int count)
+{
+    int start[2], told[2], listening = 0;
+    pid_t pids[8];
+    ck_assert_int_eq(pipe2(start, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
+    for (int i = 0; i < count; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            close(start[1]);
+            start_with_others(list, start[0], told[1]);
+        }
+    }
+    close(start[0]);
+    close(start[1]);
+    for (int i = 0; i < count; i++) {
+        char answer;
+        ck_assert_int_eq(read(told[0], &answer, 1), 1);
+        listening += answer == 'y';
+    }
+    for (int i = 0; i < count; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    close(told[0]);
+    close(told[1]);
+    return listening;
+}
+
+START_TEST(of_those_that_start_at_once_one_has_the_socket_file)
+{
+    enum { ROUNDS = 50, SERVERS = 4 };
+    char path[] = "/tmp/test_listen.XXXXXX", list[64];
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    snprintf(list, sizeof list, "unix:%s/socket", path);
+    for (int i = 0; i < ROUNDS; i++) /* each finds the file of the one before it */
+        ck_assert_int_eq(how_many_listen(list, SERVERS), 1);
+    ck_assert_int_eq(unlink(list + strlen("unix:")), 0);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 START_TEST(a_file_that_is_no_socket_is_left_alone)
 {
     char path[] = "/tmp/test_listen.XXXXXX", list[64];
@@ -169,4 +224,5 @@ SUITE_MAIN("listen", SUITE_LOOP(lists_are_checked, lists),
            SUITE_TEST(after_quiescing_only_what_was_queued_comes),
            SUITE_TEST(a_unix_socket_tells_that_somebody_waits),
            SUITE_TEST(a_socket_file_left_over_is_replaced_and_one_in_use_is_not),
+           SUITE_TEST(of_those_that_start_at_once_one_has_the_socket_file),
            SUITE_TEST(a_file_that_is_no_socket_is_left_alone))
