@@ -1,8 +1,12 @@
 #include "client/args.h"
 
 #include <stddef.h>
+#include <sys/resource.h>
 
+#include "client/command.h"
 #include "coro/base/units.h"
+
+#define DESCRIPTORS_AT_LEAST 64 /* besides one for each transfer */
 
 int64_t cl_args_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
                       int64_t max)
@@ -20,6 +24,23 @@ int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *
     if (units_parse_ns(arg, &span_ns) < 0 || span_ns <= 0)
         argp_error(state, "%s: not a time such as 10s or 250ms: '%s'", name, arg);
     return span_ns;
+}
+
+bool cl_args_raise_descriptors(unsigned transfers)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return true; /* who runs out of them will say so */
+    if (limit.rlim_max < (rlim_t)transfers + DESCRIPTORS_AT_LEAST) {
+        cl_complain("-c %u needs %ju open files, and the limit is %ju: lower -c, or raise it "
+                    "(ulimit -n)",
+                    transfers, (uintmax_t)transfers + DESCRIPTORS_AT_LEAST,
+                    (uintmax_t)limit.rlim_max);
+        return false;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* no more than was allowed: not refused */
+    return true;
 }
 
 error_t cl_args_on_input(int key, char *arg, struct argp_state *state, struct cl_args_input *input)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <argp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client/lines.h"
@@ -22,6 +23,10 @@ int64_t cl_args_count(struct argp_state *state, const char *name, const char *ar
                       int64_t max);
 /* A time above zero, such as 10s. */
 int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *arg);
+
+/* So many transfers at once (-c) are to have a descriptor each; what more the hard limit
+ * gives is taken, too.  false: it does not give so many, which was complained about. */
+MUST_USE bool cl_args_raise_descriptors(unsigned transfers);
 
 /* The keys of that (-f FILE, the URLs), of which one source must be given; what a
  * parser of options returns for any key that is not its own. */

@@ -244,6 +244,8 @@ int cl_cmd_fetch(int argc, char **argv)
                              .flags = CL_DISCARD_BODY},
                  .retry = {.attempts_max = 1, .first_ns = NS_PER_S, .longest_ns = 60 * NS_PER_S}}};
     argp_parse(&fetch_argp, argc, argv, 0, NULL, &args);
+    if (!cl_args_raise_descriptors(args.plan.workers))
+        return CL_EXIT_FAILED;
     int status = CL_EXIT_FAILED;
     int rv = read_urls(&args);
     if (rv < 0)

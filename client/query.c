@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "client/args.h"
@@ -13,10 +12,9 @@
 #include "coro/base/err.h"
 #include "coro/base/units.h"
 
-#define SERVER_MAX_BYTES     512
-#define TRANSFERS_DEFAULT    32
-#define TRANSFERS_MAX        10000
-#define DESCRIPTORS_AT_LEAST 64 /* besides one for each transfer */
+#define SERVER_MAX_BYTES  512
+#define TRANSFERS_DEFAULT 32
+#define TRANSFERS_MAX     10000
 
 struct query_args {
     struct cl_ask_options ask;
@@ -112,21 +110,6 @@ static const struct argp query_argp = {
            "an answer), 1 when one did not, 2 for a wrong command line, 130 when interrupted.",
 };
 
-/* A descriptor for each transfer, if the hard limit lets us. */
-static int need_descriptors(unsigned transfers)
-{
-    struct rlimit limit;
-    rlim_t need = (rlim_t)transfers + DESCRIPTORS_AT_LEAST;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return -errno;
-    if (limit.rlim_cur >= need)
-        return 0;
-    if (limit.rlim_max < need)
-        return -EMFILE;
-    limit.rlim_cur = need;
-    return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
-}
-
 static void print_summary(const struct cl_ask_result *result)
 {
     char took[UNITS_TEXT_BYTES];
@@ -175,13 +158,10 @@ int cl_cmd_query(int argc, char **argv)
                               .server = "http://localhost:8080"};
     struct cl_lines in;
     argp_parse(&query_argp, argc, argv, 0, NULL, &args);
-    int rv = need_descriptors(args.ask.transfers);
-    if (rv < 0) {
-        cl_complain("-c %u needs more open files than ulimit -n allows", args.ask.transfers);
+    if (!cl_args_raise_descriptors(args.ask.transfers))
         return CL_EXIT_FAILED;
-    }
     args.ask.input_name = cl_args_input_name(&args.input);
-    rv = cl_args_open(&args.input, &in);
+    int rv = cl_args_open(&args.input, &in);
     if (rv < 0) {
         cl_complain("cannot open %s: %s", args.ask.input_name, cl_lines_error_text(rv));
         return CL_EXIT_FAILED;
