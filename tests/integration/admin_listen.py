@@ -90,6 +90,12 @@ class AdminListen(unittest.TestCase):
     def test_the_process_that_answers_is_replaced(self):
         with Domaind("prefork", "--admin-listen=127.0.0.1:0") as server:
             admin = admin_port(server)
+            asked = copy.copy(server)
+            asked.port = admin
+            livez = r'domaind_requests_total\{route="/livez"'
+            for _ in range(3):
+                self.assertEqual(asked.get("/livez")[0], 200)
+            self.assertEqual(counter(asked, livez), 3)
 
             def named():
                 for child in children_of(server.pid):
@@ -101,7 +107,8 @@ class AdminListen(unittest.TestCase):
             pid = wait_until(named, "none has that name")
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda: state_of(pid) == "gone")
-            self.assertEqual(ask(server, admin, "/livez")[0], 200)
+            self.assertEqual(asked.get("/livez")[0], 200)
+            self.assertEqual(counter(asked, livez), 4)  # what the one before it counted is there
 
 
 if __name__ == "__main__":

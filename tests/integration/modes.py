@@ -1,5 +1,7 @@
 """What every mode does alike: serve, refuse a taken port, drain, count."""
 
+import ctypes
+import fcntl
 import os
 import pathlib
 import re
@@ -58,6 +60,18 @@ def wait_till_read(server, client):
 def wait_till_draining(server):
     """Until it no longer listens: what it is sent now, it is sent while it drains."""
     wait_until(lambda: 10 not in [state for _, state, _ in sockets_at(server.port)], "it listens on")
+
+
+def enter_network_without_ipv6():
+    """In a child before its program runs: a network of its own, with the loopback alone."""
+    clone_newnet, get_flags, set_flags, is_up = 0x40000000, 0x8913, 0x8914, 1
+    if ctypes.CDLL(None).unshare(clone_newnet) != 0:
+        os.write(2, b"no such network\n")
+        os._exit(0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        name, flags = struct.unpack("16sh", fcntl.ioctl(s, get_flags, struct.pack("16sh", b"lo", 0)))
+        fcntl.ioctl(s, set_flags, struct.pack("16sh", name, flags | is_up))
+    pathlib.Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
 
 
 class Connection:
@@ -184,6 +198,51 @@ class Modes(unittest.TestCase):
             for port in ports:
                 server.port = int(port)
                 self.assertEqual(server.get("/livez")[0], 200)
+
+    @each_mode
+    def test_starts_without_ipv6(self, mode):
+        """Its default addresses are of both families."""
+        server = subprocess.Popen([BIN / "domaind", f"--mode={mode}"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                  preexec_fn=enter_network_without_ipv6)
+        said = ""
+        for line in server.stderr:
+            said += line
+            if "ready" in line or "no such network" in line:
+                break
+        server.terminate()
+        said += server.communicate()[1]
+        if "no such network" in said:
+            self.skipTest("making a network takes root")
+        self.assertEqual(server.returncode, 0, said)
+        self.assertIn("listening on 127.0.0.1:8080\n", said)
+
+
+class Listeners(unittest.TestCase):
+    def test_one_with_a_queue_does_not_starve_the_others(self):
+        one = {"thread": ["--max-threads=1", "--thread-overflow=wait"],
+               "prefork": ["--children=1", "--min-spare=1", "--max-spare=1"]}
+        patient = f"--header-timeout={PATIENCE_S}s"
+        for mode, flags in one.items():
+            with self.subTest(mode=mode), tempfile.NamedTemporaryFile("r") as log, \
+                    Domaind(mode, "--listen=127.0.0.1:0,127.0.0.1:0", f"--access-log={log.name}", patient, *flags) as server:
+                ports = [int(port) for port in re.findall(r"listening on \S*:(\d+)", server.stderr)]
+                server.port = ports[0]
+                clients = []
+                for name in ("a0", "a1", "a2", "b0"):
+                    client = socket.create_connection(("127.0.0.1", ports[name[0] == "b"]), PATIENCE_S)
+                    self.addCleanup(client.close)
+                    clients.append(client)
+                    client.sendall(f"GET /domain?url=http://{name}.com/ HTTP/1.1\r\nHost: h\r\n".encode())
+                    if name == "a0":
+                        wait_till_read(server, client)  # the only worker is with it: the others queue
+                for client in clients[::-1]:
+                    client.sendall(b"Connection: close\r\n\r\n")
+                for client in clients:
+                    self.assertIn(b"200 OK", client.makefile("rb").read())
+                wait_until(lambda: pathlib.Path(log.name).read_text().count("\n") == 4, "it is not logged")
+                self.assertEqual(re.findall(r"http://(\w+)\.com", pathlib.Path(log.name).read_text()),
+                                 ["a0", "b0", "a1", "a2"])
 
 
 class Limits(unittest.TestCase):

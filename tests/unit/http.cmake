@@ -4,6 +4,7 @@ target_compile_definitions(test_session PRIVATE
 fault_test(fault_http DEPS io)
 domaind_test(server_io DEPS io)
 domaind_test(access_log DEPS io)
+target_link_options(test_access_log PRIVATE LINKER:--wrap=pthread_create)
 domaind_test(io_block DEPS io)
 domaind_test(io_coro DEPS io)
 domaind_test(io_socket DEPS io)

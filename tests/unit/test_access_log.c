@@ -1,6 +1,7 @@
 /* The access log: its lines, what becomes of them when they cannot be written, forks. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,19 @@
 #include "coro/base/log.h"
 #include "server/io/access_log.h"
 #include "suite.h"
+
+int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
+
+/* The system gives no thread (any more). */
+static bool is_threadless;
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+    return is_threadless ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
+}
 
 static char folder[40], path[64], moved[64];
 
@@ -68,7 +82,7 @@ static void record(const char *target, unsigned route_flags)
 /* The file's text, NUL terminated. */
 static const char *text_of(const char *file)
 {
-    static char text[1 << 16];
+    static char text[1 << 21];
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(fd, 0);
     ssize_t n = read(fd, text, sizeof text - 1);
@@ -269,6 +283,29 @@ START_TEST(a_reader_that_stops_costs_lines_not_requests)
 }
 END_TEST
 
+START_TEST(without_a_thread_to_write_it_is_written_all_the_same)
+{
+    make_folder();
+    is_threadless = true;
+    ck_assert_int_eq(access_log_open(path, ACCESS_LOG_COMBINED), 0);
+    struct stat st = {.st_size = 0};
+    size_t told = 0;
+    for (; st.st_size == 0 && told < 100000; told++) {
+        record("/one-of-many", 0);
+        ck_assert_int_eq(stat(path, &st), 0);
+    }
+    ck_assert_int_gt(st.st_size, 0);
+    /* there is a thread again, and nobody need flush */
+    is_threadless = false;
+    record("/last", 0);
+    for (int i = 0; i < 6000 && strstr(text_of(path), "/last") == NULL; i++)
+        usleep(10000);
+    ck_assert_uint_eq(lines_in(text_of(path)), told + 1);
+    access_log_close();
+    remove_folder();
+}
+END_TEST
+
 START_TEST(a_child_does_not_repeat_its_parent)
 {
     make_folder();
@@ -294,4 +331,5 @@ SUITE_MAIN("access_log", SUITE_LOOP(a_line_for_each_request, formats),
            SUITE_TEST(a_fifo_that_nobody_reads_is_refused),
            SUITE_TEST(a_full_disk_costs_lines_and_says_how_many),
            SUITE_TEST(a_reader_that_stops_costs_lines_not_requests),
+           SUITE_TEST(without_a_thread_to_write_it_is_written_all_the_same),
            SUITE_TEST(a_child_does_not_repeat_its_parent))
