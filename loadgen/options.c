@@ -58,7 +58,10 @@ static const struct argp_option load_options[] = {
     {"method", 'X', "NAME", 0, "Request method (default GET, with a body POST)", 0},
     {"header", 'H', "FIELD", 0, "Add a header field: 'Name: value'; may be repeated", 0},
     {"body", 'b', "TEXT|@FILE", 0, "Send a body", 0},
-    {"file", 'f', "FILE", 0, "One URL or path a line, sent in turn", 0},
+    {"file", 'f', "FILE", 0,
+     "One URL or path a line, sent in turn; lines that begin with # are left out (not with "
+     "--url-param)",
+     0},
     {"url-param", OPT_URL_PARAM, "NAME", 0,
      "Put each line of the file, percent-encoded, into this query parameter of URL", 0},
 

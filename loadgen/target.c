@@ -219,6 +219,12 @@ static int append_request(struct lg_requests *r, const struct lg_target *t,
     return rv;
 }
 
+static bool has_scheme(const char *line)
+{
+    size_t n = strcspn(line, "/?#:");
+    return n > 0 && strncmp(line + n, "://", 3) == 0;
+}
+
 /* The path and query that a line of a URL file asks for. */
 static int line_path(const struct lg_target *t, const struct lg_request_shape *shape,
                      const char *line, size_t n, struct buf *ret_path)
@@ -239,6 +245,8 @@ static int line_path(const struct lg_target *t, const struct lg_request_shape *s
             return -EXDEV;
         line += skip;
         n -= skip;
+    } else if (has_scheme(line)) {
+        return -EPROTONOSUPPORT;
     }
     rv = n > 0 && line[0] == '/' ? 0 : buf_append_char(ret_path, '/');
     return rv < 0 ? rv : append_target(ret_path, line, n);
@@ -275,7 +283,8 @@ static int read_url_file(struct lg_requests *r, const struct lg_target *t,
         number++;
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             n--;
-        if (n == 0)
+        line[n] = '\0';
+        if (n == 0 || (line[0] == '#' && shape->url_param == NULL))
             continue;
         rv = line_path(t, shape, line, (size_t)n, &path);
         if (rv == 0)
@@ -286,6 +295,9 @@ static int read_url_file(struct lg_requests *r, const struct lg_target *t,
     if (rv == -EXDEV)
         lg_why_set(why, "%s:%zu: another host than %s (use --url-param to send URLs as data)",
                    shape->url_file, number, t->authority);
+    else if (rv == -EPROTONOSUPPORT)
+        lg_why_set(why, "%s:%zu: only http:// is spoken (use --url-param to send URLs as data)",
+                   shape->url_file, number);
     else if (rv < 0)
         lg_why_set(why, "%s:%zu: %s", shape->url_file, number, err_text(rv));
     else if (r->n == 0) {

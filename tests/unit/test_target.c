@@ -86,6 +86,9 @@ static const struct {
     {"https://x.org/a?b=c&d\n", "url", 0, 1,
      "GET /p?k=1&url=https%3A%2F%2Fx.org%2Fa%3Fb%3Dc%26d HTTP/1.1\r\n"},
     {"http://other/\n", NULL, -EXDEV, 0, ""},
+    {"https://h/a\n", NULL, -EPROTONOSUPPORT, 0, ""},
+    {"/a?u=ftp://x\n# said aside\n/b:://c\n", NULL, 0, 2, "GET /b:://c HTTP/1.1\r\n"},
+    {"/a\n#b\n", "url", 0, 2, "GET /p?k=1&url=%23b HTTP/1.1\r\n"},
     {"\n\n", NULL, -EINVAL, 0, ""},
 };
 
