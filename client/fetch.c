@@ -2,6 +2,7 @@
 #include "client/fetch.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,12 +198,26 @@ static void print_summary(const struct cl_fetch_plan *plan, const struct cl_fetc
             units_format_ns((double)totals->elapsed_ns, took), (double)totals->cpu_ns / 1e6);
 }
 
+static void complain(const struct fetch_args *args, enum cl_fetch_mode mode,
+                     const struct cl_fetch_totals *totals, int err)
+{
+    const char *who = args->is_all ? mode_names[mode] : "";
+    const char *colon = args->is_all ? ": " : "";
+    if (err == -ECHILD)
+        cl_complain("%s%sa worker process died; %zu of %zu URLs were not fetched to the end", who,
+                    colon, args->plan.count - (size_t)(totals->fetched + totals->failed),
+                    args->plan.count);
+    else
+        cl_complain("%s%s%s%s", who, colon,
+                    totals->is_output_lost ? "cannot write the output: " : "", err_text(err));
+}
+
 static int fetch(const struct fetch_args *args)
 {
     struct cl_fetch_totals totals = {0};
     int rv = cl_fetch_run(args->mode, &args->plan, &totals);
     if (rv < 0)
-        cl_complain("%s%s", totals.is_output_lost ? "cannot write the output: " : "", err_text(rv));
+        complain(args, args->mode, &totals, rv);
     if (!args->is_quiet)
         print_summary(&args->plan, &totals);
     return rv == 0 && totals.failed == 0 ? CL_EXIT_OK : CL_EXIT_FAILED;
@@ -221,7 +236,7 @@ static int fetch_in_all_modes(struct fetch_args *args)
         (void)std_flush(stdout); /* else the processes would have it, too */
         int rv = cl_fetch_run((enum cl_fetch_mode)i, &args->plan, &totals);
         if (rv < 0)
-            cl_complain("%s: %s", mode_names[i], err_text(rv));
+            complain(args, (enum cl_fetch_mode)i, &totals, rv);
         double seconds = (double)totals.elapsed_ns / 1e9;
         printf("%-10s %8llu %8llu %10s %10.3f %10.1f %10.0f\n", mode_names[i],
                (unsigned long long)totals.fetched, (unsigned long long)totals.failed,

@@ -250,8 +250,11 @@ static int run_process(struct run *run)
     }
     while (started > 0) {
         int status;
-        if (wait(&status) < 0 && errno != EINTR)
+        if (wait(&status) < 0) {
+            if (errno == EINTR)
+                continue;
             break;
+        }
         started--;
         if (rv == 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
             rv = -ECHILD;

@@ -196,6 +196,20 @@ class Shell(unittest.TestCase):
             self.assertEqual(process.wait(PATIENCE_S), -signal.SIGINT)
             wait_until(lambda: not [pid for pid in children if os.path.exists(f"/proc/{pid}/exe")], children)
 
+    def test_a_process_that_is_killed_costs_what_it_was_at(self):
+        with paths_server(slow=Reply(body=b"ok", delay=1)) as server:
+            process = subprocess.Popen(
+                [BIN / "domainc", "fetch", "--mode=process", "-c", "3", *[address(server, f"slow-{i}") for i in range(5)]],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            wait_until(lambda: len(server.seen) == 3, "not all are fetched")
+            with open(f"/proc/{process.pid}/task/{process.pid}/children") as listing:
+                os.kill(int(listing.read().split()[0]), signal.SIGKILL)
+            said, complaint = process.communicate()
+            self.assertEqual(process.returncode, 1)
+            self.assertEqual(said.count("\n"), 4)
+            self.assertIn("domainc fetch: a worker process died; 1 of 5 URLs were not fetched to the end\n", complaint)
+
 
 if __name__ == "__main__":
     unittest.main()
