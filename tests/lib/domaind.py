@@ -67,6 +67,23 @@ def patiently(attempt, most=16):
         scale *= 4
 
 
+def where_it_is(pid):
+    """What a process and its children are doing, for the message of a test in which they hang."""
+    said = ""
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            said += where_it_is(int(child))
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().split()
+    said = f"process {pid}: state {stat[2]}, user {stat[13]}, system {stat[14]} (1/100 s)\n" + said
+    try:
+        traced = subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all bt 30"],
+                                capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        said += "".join(line for line in traced.stdout.splitlines(True) if line.startswith(("Thread", "#")))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said += f"no backtrace: {error}\n"
+    return said
+
+
 class Domaind:
     """One running server; `port`, `pid`, `stderr` (text so far), `returncode` after stop."""
 
@@ -126,8 +143,9 @@ class Domaind:
         try:
             self.returncode = self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
+            where = where_it_is(self.pid)
             self.kill()
-            raise AssertionError(f"domaind ignored TERM for {PATIENCE_S} s:\n{self.stderr}") from None
+            raise AssertionError(f"domaind ignored TERM for {PATIENCE_S} s:\n{self.stderr}{where}") from None
         return self.returncode
 
     def kill(self):
