@@ -54,6 +54,7 @@ class Exchange(unittest.TestCase):
                     threads = [threading.Thread(target=load) for _ in range(4)]
                     for thread in threads:
                         thread.start()
+                    wait_until(lambda: answers, lambda: f"nobody is answered: {failures}")
                     put(path, NEW, 2000)
                     os.kill(server.pid, signal.SIGHUP)
                     self.wait_for(server, "a.co.uk")
