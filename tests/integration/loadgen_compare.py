@@ -70,7 +70,6 @@ class CompareTest(unittest.TestCase):
         self.assertGreater(processes["prefork"], 2)
         self.assertIn("no winner can be named", done.stdout)  # two blocks prove nothing
 
-    @unittest.skipIf(SANITIZE == "thread", "a thousand idle connections are too much for TSan on a busy machine")
     def test_a_report_of_several_scenarios(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "c.json")
@@ -93,7 +92,7 @@ class CompareTest(unittest.TestCase):
         idle = result["comparisons"][1]["candidates"][0]["blocks"]
         self.assertEqual({b["idle_open"] for b in idle}, {1000})
 
-    @unittest.skipIf(SANITIZE == "thread", "minutes under TSan, and the same code as the other comparisons")
+    @unittest.skipIf(SANITIZE, "minutes with a sanitizer, and the same code as the other comparisons")
     def test_scenarios_with_test_routes(self):
         args = ["--modes=coroutine,thread", "--scenario=cpu,upstream,mixed,body,churn"]
         done = run("loadgen", *QUICK, *args, timeout=LONG_S)
