@@ -6,7 +6,7 @@
 #include "client/command.h"
 #include "coro/base/units.h"
 
-#define DESCRIPTORS_AT_LEAST 64 /* besides one for each transfer */
+#define DESCRIPTORS_AT_LEAST 64 /* for everything but the transfers */
 
 int64_t cl_args_count(struct argp_state *state, const char *name, const char *arg, int64_t min,
                       int64_t max)
@@ -26,16 +26,15 @@ int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *
     return span_ns;
 }
 
-bool cl_args_raise_descriptors(unsigned transfers)
+bool cl_args_raise_descriptors(unsigned descriptors)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return true; /* who runs out of them will say so */
-    if (limit.rlim_max < (rlim_t)transfers + DESCRIPTORS_AT_LEAST) {
-        cl_complain("-c %u needs %ju open files, and the limit is %ju: lower -c, or raise it "
-                    "(ulimit -n)",
-                    transfers, (uintmax_t)transfers + DESCRIPTORS_AT_LEAST,
-                    (uintmax_t)limit.rlim_max);
+    if (limit.rlim_max < (rlim_t)descriptors + DESCRIPTORS_AT_LEAST) {
+        cl_complain("so many transfers at once take %ju open files, and the limit is %ju: lower "
+                    "-c, or raise it (ulimit -n)",
+                    (uintmax_t)descriptors + DESCRIPTORS_AT_LEAST, (uintmax_t)limit.rlim_max);
         return false;
     }
     limit.rlim_cur = limit.rlim_max;

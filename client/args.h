@@ -24,9 +24,9 @@ int64_t cl_args_count(struct argp_state *state, const char *name, const char *ar
 /* A time above zero, such as 10s. */
 int64_t cl_args_time_ns(struct argp_state *state, const char *name, const char *arg);
 
-/* So many transfers at once (-c) are to have a descriptor each; what more the hard limit
- * gives is taken, too.  false: it does not give so many, which was complained about. */
-MUST_USE bool cl_args_raise_descriptors(unsigned transfers);
+/* Take as many descriptors as the hard limit gives.  false: fewer than this and a few more,
+ * which -c asks for; it was complained about. */
+MUST_USE bool cl_args_raise_descriptors(unsigned descriptors);
 
 /* The keys of that (-f FILE, the URLs), of which one source must be given; what a
  * parser of options returns for any key that is not its own. */

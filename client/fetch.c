@@ -247,6 +247,16 @@ static int fetch_in_all_modes(struct fetch_args *args)
     return is_complete ? CL_EXIT_OK : CL_EXIT_FAILED;
 }
 
+/* What is open in one process at once.  A thread's own libcurl has a pair to wake it. */
+static unsigned descriptors_of(const struct fetch_args *args)
+{
+    size_t urls = args->plan.count;
+    unsigned transfers = args->plan.workers < urls ? args->plan.workers : (unsigned)urls;
+    if (args->is_all || args->mode == CL_FETCH_thread)
+        return 3 * transfers;
+    return args->mode == CL_FETCH_coroutine ? transfers : 1;
+}
+
 int cl_cmd_fetch(int argc, char **argv)
 {
     struct fetch_args args = {
@@ -259,13 +269,11 @@ int cl_cmd_fetch(int argc, char **argv)
                              .flags = CL_DISCARD_BODY},
                  .retry = {.attempts_max = 1, .first_ns = NS_PER_S, .longest_ns = 60 * NS_PER_S}}};
     argp_parse(&fetch_argp, argc, argv, 0, NULL, &args);
-    if (!cl_args_raise_descriptors(args.plan.workers))
-        return CL_EXIT_FAILED;
     int status = CL_EXIT_FAILED;
     int rv = read_urls(&args);
     if (rv < 0)
         cl_complain("cannot read %s: %s", cl_args_input_name(&args.input), cl_lines_error_text(rv));
-    else
+    else if (cl_args_raise_descriptors(descriptors_of(&args)))
         status = args.is_all ? fetch_in_all_modes(&args) : fetch(&args);
     free_urls(&args.plan);
     return status;

@@ -144,6 +144,15 @@ static int write_line(const struct run *run, const struct buf *line)
     return rv;
 }
 
+static int print(const struct run *run, const char *url, int rv, const struct cl_reply *reply,
+                 struct buf *line)
+{
+    buf_clear(line);
+    int err =
+        run->plan->is_json ? append_json(line, url, rv, reply) : append_tsv(line, url, rv, reply);
+    return err < 0 ? err : write_line(run, line);
+}
+
 static int refuse(struct cl_reply *reply, const char *why)
 {
     reply->body_bytes = 0;
@@ -162,17 +171,12 @@ static void fetch_one(const struct run *run, struct cl_blocking *blocking,
     int rv = url->refusal != NULL ? refuse(reply, url->refusal)
                                   : get_with_retries(run, blocking, &req, reply);
     bool is_failed = rv < 0 || (plan->is_status_error && reply->status >= 400);
-    atomic_fetch_add(is_failed ? &shared->failed : &shared->fetched, 1);
-    atomic_fetch_add(&shared->bytes, reply->body_bytes);
-    if (plan->is_silent)
-        return;
-    buf_clear(line);
-    int err = plan->is_json ? append_json(line, url->text, rv, reply)
-                            : append_tsv(line, url->text, rv, reply);
-    if (err == 0)
-        err = write_line(run, line);
+    int err = plan->is_silent ? 0 : print(run, url->text, rv, reply, line);
     if (err < 0)
         atomic_store(&shared->output_err, err);
+    /* behind the line: of a process that dies before it this URL is lost */
+    atomic_fetch_add(is_failed ? &shared->failed : &shared->fetched, 1);
+    atomic_fetch_add(&shared->bytes, reply->body_bytes);
 }
 
 /* ---- a worker: the same in every mode ---- */
@@ -245,7 +249,7 @@ static int run_process(struct run *run)
         if (pid == 0) {
             /* nobody is left to fetch for when the parent is gone */
             prctl(PR_SET_PDEATHSIG, SIGTERM);
-            _exit(getppid() == parent && work(run) == 0 ? 0 : 1);
+            _exit(getppid() == parent ? -work(run) : 0);
         }
     }
     while (started > 0) {
@@ -256,8 +260,8 @@ static int run_process(struct run *run)
             break;
         }
         started--;
-        if (rv == 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-            rv = -ECHILD;
+        if (rv == 0) /* a worker's end is an errno */
+            rv = WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
     }
     return rv;
 }

@@ -28,10 +28,11 @@
 #define CACHE_MAX        256
 #define LIFE_MAX_S       3600
 #define CONFIG_LOOK_NS   NS_PER_S
+#define SERVERS_PATH     "/etc/resolv.conf"
 #define NSSWITCH_PATH    "/etc/nsswitch.conf"
 #define CONFIG_FILES_MAX 3
 
-static const char *const config_files[CONFIG_FILES_MAX] = {"/etc/resolv.conf", NSSWITCH_PATH,
+static const char *const config_files[CONFIG_FILES_MAX] = {SERVERS_PATH, NSSWITCH_PATH,
                                                            "/etc/hosts"};
 
 struct dns {
@@ -324,13 +325,34 @@ bool dns_is_plain_hosts_line(const char *line)
     return is_any;
 }
 
+/* NULL: no such file, or it is nobody's business; but -errno when it could not be told. */
+static int open_config(const char *path, FILE **ret_file)
+{
+    *ret_file = fopen(path, "re");
+    bool is_starved = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    return *ret_file == NULL && is_starved ? -errno : 0;
+}
+
+/* c-ares takes a file that it cannot open for one that is not there. */
+static int check_servers_file(void)
+{
+    FILE *file;
+    int rv = open_config(SERVERS_PATH, &file);
+    if (file != NULL)
+        fclose(file);
+    return rv;
+}
+
 /* No such file or line: the default is files and DNS. */
 static int look_at_system(bool *ret_is_plain)
 {
+    FILE *file = NULL;
     *ret_is_plain = true;
-    FILE *file = fopen(NSSWITCH_PATH, "re");
-    if (file == NULL)
-        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+    int rv = check_servers_file();
+    if (rv == 0)
+        rv = open_config(NSSWITCH_PATH, &file);
+    if (rv < 0 || file == NULL)
+        return rv;
     char *line = NULL;
     size_t cap = 0;
     while (getline(&line, &cap, file) > 0) {
@@ -422,10 +444,11 @@ int dns_open(struct co_loop *loop, struct dns **ret_dns)
         struct timespec changed[CONFIG_FILES_MAX];
         look_at_files(changed);
         if (has_changed(dns, changed) || dns->channel == NULL) {
-            int rv = configure(dns, NULL); /* not now: the next question tries again */
-            if (rv < 0)
+            int rv = configure(dns, NULL);
+            if (rv < 0 && dns->channel == NULL)
                 return rv;
-            memcpy(dns->changed, changed, sizeof(changed));
+            if (rv == 0) /* else the client we have goes on, and the next look tries again */
+                memcpy(dns->changed, changed, sizeof(changed));
         }
         dns->looked_ns = loop->now_ns;
     }

@@ -148,7 +148,7 @@ struct co_loop {
     struct co_fd **fds; /* by descriptor */
     size_t fds_cap;
     struct co_fd *fd_pool;
-    struct co_list probes; /* tasks in co_wait_fd */
+    struct co_list probes; /* struct fd_probe */
     size_t parked_fds;
     struct dns *dns; /* NULL: no name was asked for yet */
 

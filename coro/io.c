@@ -253,10 +253,10 @@ int co_accept(int listen_fd, struct sockaddr *ret_addr, socklen_t *ret_len, int6
             *ret_len = len;
         int fd = accept4(listen_fd, ret_addr, ret_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (LIKELY(fd >= 0)) {
-            coro_count_io(loop);
             /* What the listener is, this is, too.  No memory now: its first wait asks again. */
             struct co_fd *listener = coro_fd_find(loop, listen_fd), *f;
             (void)!coro_fd_obtain(loop, fd, listener != NULL ? listener->is_stream : -1, &f);
+            coro_count_io(loop);
             return fd;
         }
         if (is_exhausted(errno)) {

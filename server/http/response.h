@@ -69,5 +69,5 @@ MUST_USE int http_stream_write(struct http_response *res, const void *bytes, siz
 MUST_USE int http_stream_flush(struct http_response *res);
 /* The session ends the stream when the handler returns.  After http_stream_fail it
  * ends it so that the client sees it is incomplete: without the last chunk, or to HTTP/1.0
- * in a reset. */
+ * in a reset (over TCP: a UNIX socket has none). */
 void http_stream_fail(struct http_response *res);

@@ -64,8 +64,8 @@ static inline enum http_close_reason http_session_reason(const struct http_sessi
 {
     return (enum http_close_reason)s->reason;
 }
-/* Is the connection to end in a reset?  The peer does not take what is left, or would
- * take the end for that of a whole answer. */
+/* Is the connection to end in a reset, where it can (TCP)?  The peer does not take what is left, or
+ * would take the end for that of a whole answer. */
 static inline bool http_session_is_reset(const struct http_session *s)
 {
     return s->reason == HTTP_CLOSE_WRITE_TIMEOUT || s->is_cut_off;

@@ -149,7 +149,7 @@ int http_work_flush(struct http_work *w)
 
 void http_work_finish(struct http_work *w)
 {
-    w->io->is_last = true;
+    w->io->is_last = !w->session->is_cut_off; /* what is held back a reset would drop */
     if (w->out.len > 0 && http_work_flush(w) == 0 && !w->session->is_cut_off)
         (void)w->io->ops->shut_write(w->io); /* the peer may be gone already */
     w->io->is_last = false;

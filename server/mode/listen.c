@@ -149,7 +149,8 @@ static void remove_stale(const struct listener *l)
 
 /* Between a bind and its listen a socket file looks left over, and one found left over may
  * be fresh a moment later: those that start at once take turns, folder by folder.  The
- * descriptor of the lock; -1: without (no such folder, or somebody holds it for ever). */
+ * descriptor of the lock; -1: without (no folder that we may read, or somebody else holds
+ * it: whoever may read it can, so it is not waited for longer than a second). */
 static int lock_folder(const char *path)
 {
     char folder[sizeof((struct sockaddr_un *)NULL)->sun_path] = ".";
@@ -158,7 +159,7 @@ static int lock_folder(const char *path)
         snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
-        if (i == LOCK_LOOKS) {
+        if (i == LOCK_LOOKS || (errno != EWOULDBLOCK && errno != EINTR)) {
             close(fd);
             return -1;
         }

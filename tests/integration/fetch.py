@@ -3,9 +3,11 @@
 import collections
 import json
 import os
+import resource
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -182,6 +184,32 @@ class Shell(unittest.TestCase):
                     self.assertEqual(done.returncode, 1)
                     self.assertRegex(done.stderr, "cannot write.*: No space left on device")
 
+    def test_descriptors_for_what_is_open_at_once(self):
+        """The soft limit is raised; a hard one that does not do is told before anything is fetched."""
+        cases = (
+            # mode, URLs, -c, hard limit, is it enough
+            ("coroutine", 1, 5000, 80, True),
+            ("serial", 300, 300, 80, True),
+            ("process", 100, 100, 80, True),
+            ("coroutine", 300, 300, 400, True),
+            ("coroutine", 300, 300, 300, False),
+            ("thread", 100, 100, 400, True),
+            ("thread", 100, 100, 300, False),
+        )
+        with paths_server() as server:
+            urls = [address(server, f"u{i}") for i in range(300)]
+            for mode, count, connections, hard, is_enough in cases:
+                with self.subTest(mode=mode, count=count, hard=hard):
+                    done = run("domainc", "fetch", f"--mode={mode}", f"-c{connections}", *urls[:count],
+                               preexec_fn=lambda hard=hard: resource.setrlimit(resource.RLIMIT_NOFILE, (70, hard)))
+                    if is_enough:
+                        self.assertEqual(done.returncode, 0, done.stderr)
+                        self.assertIn(f"{count} URLs: {count} fetched, 0 failed", done.stderr)
+                    else:
+                        self.assertEqual(done.returncode, 1)
+                        self.assertRegex(done.stderr, "^domainc fetch: so many transfers at once take [0-9]+ open "
+                                         rf"files, and the limit is {hard}: lower -c, or raise it \(ulimit -n\)\n$")
+
     def test_processes_do_not_outlive_their_parent(self):
         with paths_server(slow=Reply(body=b"ok", delay=60)) as server, tempfile.TemporaryFile() as out:
             process = subprocess.Popen(
@@ -197,7 +225,13 @@ class Shell(unittest.TestCase):
             wait_until(lambda: not [pid for pid in children if os.path.exists(f"/proc/{pid}/exe")], children)
 
     def test_a_process_that_is_killed_costs_what_it_was_at(self):
-        with paths_server(slow=Reply(body=b"ok", delay=1)) as server:
+        release = threading.Event()
+
+        def held(_):
+            release.wait(PATIENCE_S)
+            return Reply(body=b"ok", content_type="text/plain")
+
+        with FakeServer(held) as server:
             process = subprocess.Popen(
                 [BIN / "domainc", "fetch", "--mode=process", "-c", "3", *[address(server, f"slow-{i}") for i in range(5)]],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -205,6 +239,7 @@ class Shell(unittest.TestCase):
             wait_until(lambda: len(server.seen) == 3, "not all are fetched")
             with open(f"/proc/{process.pid}/task/{process.pid}/children") as listing:
                 os.kill(int(listing.read().split()[0]), signal.SIGKILL)
+            release.set()
             said, complaint = process.communicate()
             self.assertEqual(process.returncode, 1)
             self.assertEqual(said.count("\n"), 4)

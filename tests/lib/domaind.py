@@ -69,19 +69,18 @@ def patiently(attempt, most=16):
 
 def where_it_is(pid):
     """What a process and its children are doing, for the message of a test in which they hang."""
-    said = ""
-    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            said += where_it_is(int(child))
-    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().split()
-    said = f"process {pid}: state {stat[2]}, user {stat[13]}, system {stat[14]} (1/100 s)\n" + said
     try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        said = f"process {pid}: state {stat[0]}, user {stat[11]}, system {stat[12]} (1/100 s)\n"
         traced = subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all bt 30"],
-                                capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+                                capture_output=True, text=True, timeout=10, check=False)
         said += "".join(line for line in traced.stdout.splitlines(True) if line.startswith(("Thread", "#")))
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said += f"no backtrace: {error}\n"
-    return said
+        for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in task.read_text().split():
+                said += where_it_is(int(child))
+        return said
+    except (OSError, subprocess.TimeoutExpired) as error:  # it may have ended meanwhile
+        return f"process {pid}: {error}\n"
 
 
 class Domaind:

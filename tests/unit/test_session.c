@@ -11,10 +11,10 @@
 static struct http_app app;
 static struct http_limits limits;
 
-/* Serve what `p` sends, turn by turn, until the connection ends or is idle with
- * nothing more to come.  True: it was closed by the server. */
 static bool ended_in_reset; /* the last conversation */
 
+/* Serve what `p` sends, turn by turn, until the connection ends or is idle with
+ * nothing more to come.  True: it was closed by the server. */
 static bool converse(struct pair_io *p)
 {
     struct http_session s;
