@@ -69,7 +69,7 @@ static void conf_param(const struct cfg_param *param)
     if (param->type == CFG_ENUM)
         printf("# one of %s\n", param->value);
     if (!param->is_live)
-        puts("# (taken at the next start; the others also by a reload)");
+        puts("# (needs a restart)");
     printf("#%s =%s%s\n", param->name, *param->default_text != '\0' ? " " : "",
            param->default_text);
 }
@@ -78,7 +78,8 @@ static void print_conf(void)
 {
     puts("# domaind.conf: every parameter with its default.  The environment\n"
          "# (DOMAIND_BODY_MAX=2M) and the flags (--body-max=2M) override what stands here;\n"
-         "# domaind --config=FILE --check says whether it is right.");
+         "# domaind --config=FILE --check says whether it is right.  HUP has a running server\n"
+         "# read it again; what needs a restart changes at the next start only.");
     walk(conf_section, conf_param);
 }
 
@@ -146,8 +147,9 @@ static void print_man(void)
          "\\fB\\-\\-listen\\fR; they stay open when the server ends, so the next one answers "
          "what came meanwhile.  Readiness, reloads, the end and the watchdog are told to "
          "\\fBNOTIFY_SOCKET\\fR.\n"
-         ".SH FILES\n.TP\n.I /usr/share/publicsuffix/public_suffix_list.dat\nthe Public Suffix "
-         "List, when \\fB\\-\\-suffix\\-list\\fR names no other\n"
+         ".SH FILES\n.TP\n.I /usr/share/publicsuffix/public_suffix_list.dat\n.TQ\n"
+         ".I /var/lib/domaind/public_suffix_list.dat\nthe Public Suffix List: the newer of the "
+         "two, when \\fB\\-\\-suffix\\-list\\fR names no other\n"
          ".SH EXIT STATUS\n.TP\n.B 0\nended as asked\n.TP\n.B 1\ncould not start, or lost its "
          "workers\n.TP\n.B 2\nwrong flags\n.TP\n.B 78\nwrong configuration file, environment or "
          "suffix list\n.TP\n.B 130\nended by INT\n"

@@ -172,7 +172,8 @@ static void dispatch(struct http_work *w)
         return;
     }
     if (!is_admitted(w)) {
-        http_problem(&w->res, 403, "this resource is for administrators: see admin_allow");
+        http_problem(&w->res, 403,
+                     "this resource is for administrators: see admin-allow and admin-hosts");
         return;
     }
     if (req->verb == HTTP_VERB_OPTIONS) {
