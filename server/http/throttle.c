@@ -103,14 +103,19 @@ static uint32_t cell_of(struct http_throttle *throttle, const struct http_addres
     for (uint32_t i = 0; i < PROBES; i++) {
         uint32_t at = (uint32_t)((key >> 1) + i) % CELLS;
         struct cell *cell = &throttle->cells[at];
+        /* in this order: what another worker takes for the address meanwhile is seen as its */
+        bool is_in_use = atomic_load(&cell->connections) > 0;
         uint64_t other = atomic_load(&cell->key);
-        if (at == 0 || atomic_load(&cell->connections) > 0 ||
-            (other != 0 && atomic_load(&cell->second) == second))
+        if (at != 0 && other == key)
+            return at;
+        if (at == 0 || is_in_use || (other != 0 && atomic_load(&cell->second) == second))
             continue;
         if (atomic_compare_exchange_strong(&cell->key, &other, key)) {
             atomic_store(&cell->requests, 0);
             return at;
         }
+        if (other == key)
+            return at;
     }
     return 0;
 }

@@ -1,5 +1,9 @@
 /* Counting connections and requests, by address and in all. */
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "coro/base/clock.h"
 #include "server/http/throttle.h"
 #include "suite.h"
@@ -90,6 +94,62 @@ START_TEST(what_a_dead_worker_held_is_given_back)
 }
 END_TEST
 
-SUITE_MAIN("throttle", SUITE_TEST(connections_are_counted_by_address),
+/* ---- workers that meet ---- */
+
+enum { WORKERS = 2, MEETINGS = 4000, ROUNDS = 10 };
+
+static struct {
+    struct http_throttle *throttle;
+    _Atomic int arrived; /* of all workers, at all meetings */
+    _Atomic int admitted[MEETINGS];
+} meet;
+
+static void wait_for_all(int meetings)
+{
+    atomic_fetch_add(&meet.arrived, 1);
+    while (atomic_load(&meet.arrived) < WORKERS * meetings)
+        sched_yield();
+}
+
+/* Of each address the workers see a connection in the same moment. */
+static void *meet_main(void *arg)
+{
+    const struct http_limits one_each = {.connections_per_address = 1};
+    struct http_address address = address_of("10.0.0.0");
+    for (int i = 0; i < MEETINGS; i++) {
+        uint32_t cell;
+        address.ip[13] = (uint8_t)(i >> 16);
+        address.ip[14] = (uint8_t)(i >> 8);
+        address.ip[15] = (uint8_t)i;
+        wait_for_all(i + 1);
+        if (http_throttle_enter(meet.throttle, &one_each, &address, NS_PER_S, &cell))
+            atomic_fetch_add(&meet.admitted[i], 1);
+    }
+    return arg;
+}
+
+static void meet_all(void)
+{
+    pthread_t threads[WORKERS];
+    memset(&meet, 0, sizeof meet);
+    meet.throttle = http_throttle_new();
+    for (int i = 0; i < WORKERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, meet_main, NULL), 0);
+    for (int i = 0; i < WORKERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < MEETINGS; i++)
+        ck_assert_msg(meet.admitted[i] == 1, "%d of address %d", meet.admitted[i], i);
+    http_throttle_free(meet.throttle);
+}
+
+START_TEST(connections_that_come_together_are_counted_together)
+{
+    for (int i = 0; i < ROUNDS; i++)
+        meet_all();
+}
+END_TEST
+
+SUITE_MAIN("throttle", SUITE_TEST(connections_that_come_together_are_counted_together),
+           SUITE_TEST(connections_are_counted_by_address),
            SUITE_TEST(requests_are_counted_by_the_second), SUITE_TEST(no_limit_no_count),
            SUITE_TEST(what_a_dead_worker_held_is_given_back))
