@@ -183,6 +183,9 @@ static int read_urls(struct fetch_args *args)
             break;
     }
     cl_lines_close(&in);
+    /* more workers than URLs would only come and go */
+    if (args->plan.workers > args->plan.count)
+        args->plan.workers = args->plan.count > 0 ? (unsigned)args->plan.count : 1;
     return rv;
 }
 
@@ -250,11 +253,9 @@ static int fetch_in_all_modes(struct fetch_args *args)
 /* What is open in one process at once.  A thread's own libcurl has a pair to wake it. */
 static unsigned descriptors_of(const struct fetch_args *args)
 {
-    size_t urls = args->plan.count;
-    unsigned transfers = args->plan.workers < urls ? args->plan.workers : (unsigned)urls;
     if (args->is_all || args->mode == CL_FETCH_thread)
-        return 3 * transfers;
-    return args->mode == CL_FETCH_coroutine ? transfers : 1;
+        return 3 * args->plan.workers;
+    return args->mode == CL_FETCH_coroutine ? args->plan.workers : 1;
 }
 
 int cl_cmd_fetch(int argc, char **argv)
